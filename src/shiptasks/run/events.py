@@ -1,0 +1,171 @@
+"""What happens, told once, as typed values. Listeners turn them into terminal output, run logs and reports.
+
+A capability emits these through a `Bus` and never prints. To add an output format, add a listener; to tell
+something new, add an event here and nothing else changes: listeners ignore the events that they do not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Outcome = Literal["ok", "failed", "skipped", "warned", "interrupted"]
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened. `at` is seconds since the epoch."""
+
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """A task began. `run_id` names its folder under .shiptasks/runs/."""
+
+    run_id: str
+    task: str
+    project: str
+    environment: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepStarted(Event):
+    """A unit of work began. `step` is unique in the run; `stage` groups steps; `host` and `service` say where."""
+
+    step: str
+    title: str
+    stage: str = ""
+    host: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOutput(Event):
+    """One line that a step's process wrote, without its line end. Shown only when the step fails, always logged."""
+
+    step: str
+    line: str
+    stream: Stream = "stdout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepProgress(Event):
+    """A short word on how a running step is doing, such as `healthy 1/2`; replaces the one before."""
+
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinished(Event):
+    """A step ended. `seconds` is its wall time, `detail` a short result such as `3 passed`."""
+
+    step: str
+    outcome: Outcome
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice(Event):
+    """Something that a person should know, outside of any step."""
+
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure(Event):
+    """An error as the person sees it; the fields are those of `ShiptasksError`."""
+
+    what: str
+    where: str = ""
+    now: str = ""
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    exit_code: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """A task ended, with the exit code that the process will have."""
+
+    outcome: Outcome
+    seconds: float
+    exit_code: int
+    summary: str = ""
+
+
+class Listener(Protocol):
+    """Receives every event, in order, one at a time. It must not raise for events it does not know."""
+
+    def handle(self, event: Event) -> None: ...
+
+
+class StepHandle:
+    """What a step's body uses to tell how it goes; `detail` is shown when it ends."""
+
+    def __init__(self, bus: Bus, step: str) -> None:
+        self._bus = bus
+        self.step = step
+        self.detail = ""
+        self.outcome: Outcome = "ok"
+
+    def output(self, line: str, stream: Stream = "stdout") -> None:
+        self._bus.emit(StepOutput(step=self.step, line=line, stream=stream))
+
+    def progress(self, text: str) -> None:
+        self._bus.emit(StepProgress(step=self.step, text=text))
+
+
+class Bus:
+    """Hands each event to every listener under one lock, so that lines of parallel steps never mix."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = list(listeners)
+        self._lock = threading.RLock()
+        self._count = 0
+
+    def subscribe(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        with self._lock:
+            for listener in self._listeners:
+                listener.handle(event)
+
+    @contextmanager
+    def step(self, title: str, *, stage: str = "", host: str = "", service: str = "") -> Iterator[StepHandle]:
+        """Tell the start and the end of a step; the end tells `failed` when the body raises.
+
+        The body may set `handle.outcome` and `handle.detail`.
+        """
+        with self._lock:
+            self._count += 1
+            handle = StepHandle(self, f"{self._count:03d}")
+        self.emit(StepStarted(step=handle.step, title=title, stage=stage, host=host, service=service))
+        began = time.monotonic()
+        outcome: Outcome = "failed"
+        try:
+            yield handle
+            outcome = handle.outcome
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            self.emit(StepFinished(step=handle.step, outcome=outcome, seconds=seconds, detail=handle.detail))
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """The event as plain data, with its kind under `event`: the form of the JSON-lines run log."""
+    return {"event": type(event).__name__, **dataclasses.asdict(event)}
