@@ -1,0 +1,165 @@
+"""What a build made, kept as `.shiptasks/builds/<version>.json`: deploys take images from here, by digest or id."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from shiptasks.config.model import Project
+from shiptasks.errors import UsageError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """The image of one service.
+
+    `name` is the repository without a tag, `tag` the version. `image_id` is the id in the engine that built it.
+    `digest` is what the registry knows it by; None when it was not pushed. `size` is in bytes, None when unknown.
+    """
+
+    service: str
+    name: str
+    tag: str
+    image_id: str
+    digest: str | None = None
+    size: int | None = None
+
+    @property
+    def ref(self) -> str:
+        """`name:tag@digest` when it was pushed, `name:tag` when it is in the local engine only."""
+        return f"{self.name}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The images of one version. `revision` is the git commit, empty without git; `created` the time of the build."""
+
+    project: str
+    version: str
+    revision: str
+    created: str
+    images: tuple[BuiltImage, ...]
+
+    def image(self, service: str) -> BuiltImage | None:
+        """The image of a service; None when this build did not include it."""
+        return next((image for image in self.images if image.service == service), None)
+
+    def to_json(self) -> str:
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Raises ValueError when the text is not a manifest that this version can read."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            if raw.pop("schema") != SCHEMA:
+                raise ValueError("written by another version of shiptasks")
+            return cls(**{**raw, "images": tuple(BuiltImage(**image) for image in raw["images"])})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"not a build manifest: {error}") from error
+
+
+def now() -> str:
+    """The time as a manifest has it: UTC, milliseconds, sorts as text."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def folder(project: Project) -> Path:
+    return project.state_dir / "builds"
+
+
+def save(project: Project, manifest: Manifest) -> Path:
+    """Write a manifest atomically; it replaces an earlier one of the same version."""
+    target = folder(project) / f"{manifest.version}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(manifest.to_json())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def load(project: Project, version: str | None = None) -> Manifest:
+    """The manifest of a version, or of the latest build when `version` is None.
+
+    Raises UsageError when there is none; it names the versions that exist, the nearest first.
+    """
+    if version is not None:
+        path = folder(project) / f"{version}.json"
+        # A version is a file name here; what could leave the folder was never built.
+        if path.parent != folder(project) or not path.is_file():
+            raise _unknown(project, version)
+        return _read(path)
+    manifests = [_read(path) for path in _files(project)]
+    if not manifests:
+        raise UsageError(
+            f"nothing has been built yet in {project.root}",
+            where=str(folder(project)),
+            now="nothing was run",
+            hint="inv build --version=1.0.0",
+        )
+    return max(manifests, key=lambda manifest: manifest.created)
+
+
+def merge(project: Project, manifest: Manifest) -> Manifest:
+    """`manifest` with the images that an earlier build of the same version and commit made of other services.
+
+    Without a known commit nothing says that the two belong together, and nothing is added.
+    """
+    path = folder(project) / f"{manifest.version}.json"
+    if not manifest.revision or not path.is_file():
+        return manifest
+    try:
+        earlier = Manifest.from_json(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return manifest
+    if earlier.revision != manifest.revision:
+        return manifest
+    built = {image.service for image in manifest.images}
+    kept = [image for image in earlier.images if image.service not in built and image.service in project.services]
+    images = sorted((*manifest.images, *kept), key=lambda image: image.service)
+    return replace(manifest, images=tuple(images))
+
+
+def _files(project: Project) -> list[Path]:
+    return sorted(path for path in folder(project).glob("*.json") if not path.name.startswith("."))
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        return Manifest.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(
+            f"the build manifest cannot be read: {error}",
+            where=str(path),
+            now="nothing was run",
+            hint=f"inv build --version={path.stem}",
+        ) from error
+
+
+def _unknown(project: Project, version: str) -> UsageError:
+    known = [path.stem for path in _files(project)]
+    near = difflib.get_close_matches(version, known, n=1, cutoff=0.5)
+    others = [name for name in reversed(known) if name not in near][:10]
+    details = [f"perhaps you meant {near[0]}"] if near else []
+    if others:
+        details.append("versions built here: " + ", ".join(near + others))
+    return UsageError(
+        f"version {version} has not been built here",
+        where=str(folder(project)),
+        now="nothing was run",
+        hint=f"inv build --version={version}",
+        details=tuple(details),
+    )
