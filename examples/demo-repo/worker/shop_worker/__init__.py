@@ -1,0 +1,1 @@
+"""Processes the shop's orders in the background."""
