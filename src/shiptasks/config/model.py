@@ -6,23 +6,36 @@ them. Keys are kebab-case in TOML and snake_case here; a key that nothing reads 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from shiptasks.config.types import (
+    ArgumentName,
+    Command,
+    Conflicts,
     Duration,
     HostAddresses,
     HostPath,
     HttpPath,
     HttpPaths,
+    ImageReference,
+    LocalPath,
+    LocalPaths,
     Name,
     Registry,
     RelativePath,
     Size,
+    Table,
+    Url,
     Words,
+    frozen,
 )
+
+OVERLAY = ("deploy", "proxy", "registry", "services", "ssh")
+"""The keys of an environment that overlay the top-level ones of the same name; the others are its own."""
 
 
 def _kebab(name: str) -> str:
@@ -49,9 +62,9 @@ class Service(Section):
     """Folder that the image is built from, relative to pyproject.toml."""
     dockerfile: RelativePath | None = None
     """Dockerfile, relative to pyproject.toml; `<context>/Dockerfile` when left out."""
-    target: str | None = None
+    target: Name | None = None
     """Stage of the Dockerfile to build; the last one when left out."""
-    args: dict[str, str] = {}
+    args: Table[ArgumentName, str] = frozen()
     """Build arguments. `VERSION` is always passed. Not for secrets: they stay in the image's history."""
     replicas: int = Field(default=1, ge=1, le=32)
     """Containers of this service on each host."""
@@ -69,14 +82,26 @@ class Service(Section):
     @model_validator(mode="after")
     def _routes_need_a_port(self) -> Service:
         if self.routes and (self.port is None or self.health is None):
-            raise ValueError("a service with routes needs `port` and `health`: the proxy must know both")
+            raise Conflicts((("routes",), "a service with routes needs `port` and `health`: the proxy must know both"))
         return self
+
+
+def _routes_are_apart(services: Mapping[str, Service]) -> Mapping[str, Service]:
+    found, claimed = [], dict[str, str]()
+    for name, service in services.items():
+        for index, route in enumerate(service.routes):
+            first = claimed.setdefault(route.rstrip("/"), name)
+            if first != name:
+                found.append(((name, "routes", index), f'the route "{route}" is already that of service `{first}`'))
+    if found:
+        raise Conflicts(*found)
+    return services
 
 
 class Proxy(Section):
     """`[tool.shiptasks.proxy]`: the HAProxy container that decides, on each host, who gets traffic."""
 
-    image: str = "haproxy:3.0"
+    image: ImageReference = "haproxy:3.0"
     """Image of HAProxy 2.6 or later."""
     port: int = Field(default=80, ge=1, le=65535)
     """Port published on the host."""
@@ -102,11 +127,11 @@ class Deploy(Section):
 class Ssh(Section):
     """`[tool.shiptasks.ssh]`: how hosts are reached."""
 
-    config: str | None = None
+    config: LocalPath | None = None
     """OpenSSH client configuration; `~/.ssh/config` when left out."""
-    known_hosts: Words = ()
+    known_hosts: LocalPaths = ()
     """Files of known host keys; those of OpenSSH (`~/.ssh/known_hosts`, `/etc/ssh/ssh_known_hosts`) when left out."""
-    key: str | None = None
+    key: LocalPath | None = None
     """Private key; the agent's and OpenSSH's default keys when left out."""
     connect_timeout: Duration = 10.0
     """Longest wait for a host to answer."""
@@ -115,14 +140,14 @@ class Ssh(Section):
 class Environment(Section):
     """`[tool.shiptasks.environments.<name>]`: a place that releases are deployed to.
 
-    The tables `services`, `proxy`, `deploy` and `ssh`, and the key `registry`, overlay the top-level ones of the same name.
+    Its tables `services`, `proxy`, `deploy` and `ssh`, and its key `registry`, overlay the top-level ones of that name.
     """
 
     hosts: HostAddresses = ("local",)
     """`user@host[:port]` each; `local` is this machine without SSH."""
     strategy: Literal["rolling"] = "rolling"
     """How new containers replace the old ones."""
-    url: str = Field(default="", pattern=r"^$|^https?://[^\s]+$")
+    url: Url = ""
     """Where the environment answers; verify asks there. Derived from host and proxy port when left out."""
     env_file: RelativePath | None = None
     """Environment file that travels to the hosts, mode 0600; not tracked by git."""
@@ -136,21 +161,32 @@ class Project(Section):
     project: Name
     """Name of the product; part of the names of images, containers and folders."""
     registry: Registry = ""
-    """Registry and path that images are pushed to: `<registry>/<project>-<service>`. Empty: they stay in the local engine."""
+    """Registry and path that images go to, as `<registry>/<project>-<service>`. Empty: they stay in the engine."""
     compose_file: RelativePath = "compose.yaml"
     """Compose file for production, relative to pyproject.toml."""
-    lint: dict[Name, str] = {}
+    lint: Table[Name, Command] = frozen()
     """Lint commands by name; each runs in the folder of pyproject.toml."""
-    test: dict[Name, str] = {}
+    test: Table[Name, Command] = frozen()
     """Test commands by name; each runs in the folder of pyproject.toml."""
-    services: dict[Name, Service] = {}
+    services: Annotated[Table[Name, Service], AfterValidator(_routes_are_apart)] = frozen()
+    """What is built and deployed, by name."""
     proxy: Proxy = Proxy()
+    """The proxy on each host."""
     deploy: Deploy = Deploy()
+    """Times and limits of a deploy."""
     ssh: Ssh = Ssh()
-    environments: dict[Name, Environment] = {}
+    """How hosts are reached."""
+    environments: Table[Name, Environment] = frozen()
+    """Where releases are deployed to, by name."""
 
     _root: Path = PrivateAttr(default=Path())
     _environment: str = PrivateAttr(default="")
+
+    def located(self, root: Path, environment: str = "") -> Project:
+        """The same configuration as that of the repository at `root`, with the overlay of `environment` applied."""
+        copy = self.model_copy()
+        copy._root, copy._environment = root, environment
+        return copy
 
     @property
     def root(self) -> Path:

@@ -7,40 +7,91 @@ safe in file names, container names and image references. Whoever holds a `Proje
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Strict
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# Digits are written [0-9]: \d also matches those of other scripts. Patterns are used with fullmatch only: `$` would
+# accept a newline at the end.
+_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
+_SECONDS = (Decimal(3600), Decimal(60), Decimal(1), Decimal("0.001"))
+_YEAR = 366 * 24 * 3600
+_SIZE = re.compile(rf"{_NUMBER} ?(B|KB|MB|GB|TB)")
+_SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-_REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(?::\d{1,5})?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PORT = r"(?::(?P<port>[0-9]{1,5}))?"
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REGISTRY = re.compile(rf"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?{_PORT}(?:/{_COMPONENT})*")
 _VERSION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}")
-_HOST = re.compile(
-    r"(?:(?P<user>[a-z_][a-z0-9_-]{0,31})@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::(?P<port>\d{1,5}))?"
+_IMAGE = re.compile(
+    rf"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?{_PORT}(?:/{_COMPONENT})*|{_COMPONENT}(?:/{_COMPONENT})*"
 )
+_HOST = re.compile(r"(?:(?P<user>[A-Za-z_][A-Za-z0-9._-]{0,31})@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})" + _PORT)
 _PATH = re.compile(r"/[A-Za-z0-9._/-]*")
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Conflicts(ValueError):
+    """Values that are right one by one and wrong together: (keys below the section, what is wrong) each."""
+
+    def __init__(self, *found: tuple[tuple[str | int, ...], str]) -> None:
+        super().__init__("; ".join(what for _, what in found))
+        self.found = found
+
+
+class SecretInPlainText(ValueError):
+    """A password where everyone reads it. Messages about it do not show the value or its line."""
+
+
+class FrozenDict(dict[_K, _V]):
+    """A dict that is not changed after it was made."""
+
+    def _refuse(self, *_args: object, **_options: object) -> NoReturn:
+        raise TypeError("the configuration is frozen")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __deepcopy__(self, _memo: object) -> FrozenDict[_K, _V]:
+        return self
+
+    def __reduce__(self) -> tuple[type[FrozenDict[Any, Any]], tuple[dict[_K, _V]]]:
+        return FrozenDict, (dict(self),)
+
+
+def frozen() -> Mapping[Any, Any]:
+    """An empty table, as a default."""
+    return FrozenDict()
 
 
 def parse_duration(value: object) -> float:
-    """Seconds from `"90s"`, `"1m30s"`, `"500ms"`, `"2h"`. Raises ValueError for anything else, bare numbers too."""
-    if isinstance(value, str) and value:
-        total, end = 0.0, 0
-        for match in _DURATION.finditer(value):
-            if match.start() != end:
-                break
-            total, end = total + float(match[1]) * _UNITS[match[2]], match.end()
-        if end == len(value):
-            return total
+    """Seconds from `"90s"`, `"1m30s"`, `"500ms"`, `"2h"`, largest unit first, at most 366 days.
+
+    Raises ValueError for anything else, bare numbers too.
+    """
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is not None:
+        seconds = sum(Decimal(number) * unit for number, unit in zip(match.groups(), _SECONDS, strict=True) if number)
+        if seconds <= _YEAR:
+            return float(seconds)
     raise ValueError('expected a duration such as "30s", "1m30s" or "500ms"')
 
 
 def parse_size(value: object) -> int:
-    """Bytes from `"500MB"`, `"2GB"`, `"64KB"` (powers of 1000, as disks and images are sold)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s?(B|KB|MB|GB|TB)", value) if isinstance(value, str) else None
+    """Bytes from `"500MB"`, `"2GB"`, `"64KB"` (powers of 1000, as disks and images are sold).
+
+    Raises ValueError for anything else, bare numbers too.
+    """
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError('expected a size such as "500MB" or "2GB"')
-    return int(float(match[1]) * 1000 ** ("B", "KB", "MB", "GB", "TB").index(match[2]))
+    return int(Decimal(match[1]) * 1000 ** _SIZE_UNITS.index(match[2]))
 
 
 def check_name(value: str) -> str:
@@ -63,16 +114,68 @@ def check_version(value: str) -> str:
     return value
 
 
+def _port_is_possible(match: re.Match[str]) -> bool:
+    return match["port"] is None or 0 < int(match["port"]) < 65536
+
+
 def _check_registry(value: str) -> str:
-    if value and not _REGISTRY.fullmatch(value):
-        raise ValueError('expected a registry and optional path such as "ghcr.io/acme", without a scheme')
+    if "@" in value:
+        raise SecretInPlainText("a registry must not hold credentials: use `docker login`")
+    match = _REGISTRY.fullmatch(value)
+    if value and (match is None or not _port_is_possible(match)):
+        raise ValueError('expected a registry and optional path such as "ghcr.io/acme", lower-case, without a scheme')
+    return value
+
+
+def _check_image(value: str) -> str:
+    name, _, digest = value.partition("@")
+    path, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        path, tag = name, "latest"
+    digest_ok = "@" not in value or re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    if not (_IMAGE.fullmatch(path) and _VERSION.fullmatch(tag) and digest_ok):
+        raise ValueError('expected an image such as "haproxy:3.0" or "ghcr.io/acme/haproxy:3.0"')
     return value
 
 
 def _check_host(value: str) -> str:
     match = _HOST.fullmatch(value)
-    if match is None or (match["port"] and not 0 < int(match["port"]) < 65536):
+    if match is None or not _port_is_possible(match):
         raise ValueError('expected "host", "user@host" or "user@host:port", or "local" for this machine without SSH')
+    return value
+
+
+def _check_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError('expected at least one host, such as "user@host", or "local" for this machine without SSH')
+    found, seen = [], dict[tuple[str, int], int]()
+    for index, value in enumerate(values):
+        match = _HOST.fullmatch(value)
+        if match is None:  # already refused, as an item
+            continue
+        first = seen.setdefault((match["host"].lower(), int(match["port"] or 22)), index)
+        if first != index:
+            found.append(((index,), f'this host is in the list already, as "{values[first]}"'))
+    if found:
+        raise Conflicts(*found)
+    return values
+
+
+def _check_url(value: str) -> str:
+    wrong = 'expected an address such as "https://shop.example.com"'
+    if not value:
+        return value
+    if not re.fullmatch(r"https?://[!-~]+", value):
+        raise ValueError(wrong)
+    try:
+        parts = urlsplit(value)
+        possible = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        possible = False
+    if not possible:
+        raise ValueError(wrong)
+    if parts.username is not None:
+        raise SecretInPlainText("an address must not hold credentials: everyone reads them here, and in logs")
     return value
 
 
@@ -89,21 +192,51 @@ def _check_host_path(value: str) -> str:
 
 
 def _check_relative(value: str) -> str:
-    if not value or value.startswith("/") or ".." in value.split("/") or "\0" in value:
-        raise ValueError("expected a path inside the repository")
+    if not value or value.startswith(("/", "-", "~")) or ".." in value.split("/") or not value.isprintable():
+        raise ValueError("expected a path inside the repository, relative to pyproject.toml")
     return value
+
+
+def _check_local_path(value: str) -> str:
+    if not value or value.startswith("-") or not value.isprintable():
+        raise ValueError('expected a path such as "~/.ssh/config"')
+    return value
+
+
+def _check_command(value: str) -> str:
+    if not value.strip() or "\0" in value:
+        raise ValueError('expected a command such as "ruff check ."')
+    return value
+
+
+def _check_argument(value: str) -> str:
+    if not _ARGUMENT.fullmatch(value):
+        raise ValueError("expected the name of a build argument: letters, digits and '_', not beginning with a digit")
+    return value
+
+
+def _freeze(value: Mapping[_K, _V]) -> Mapping[_K, _V]:
+    return FrozenDict(value)
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Name = Annotated[str, AfterValidator(check_name)]
+ArgumentName = Annotated[str, AfterValidator(_check_argument)]
+Command = Annotated[str, AfterValidator(_check_command)]
 Registry = Annotated[str, AfterValidator(_check_registry)]
+ImageReference = Annotated[str, AfterValidator(_check_image)]
 HostAddress = Annotated[str, AfterValidator(_check_host)]
 HttpPath = Annotated[str, AfterValidator(_check_http_path)]
+Url = Annotated[str, AfterValidator(_check_url)]
 HostPath = Annotated[str, AfterValidator(_check_host_path)]
 RelativePath = Annotated[str, AfterValidator(_check_relative)]
+LocalPath = Annotated[str, AfterValidator(_check_local_path)]
+
+Table = Annotated[Mapping[_K, _V], AfterValidator(_freeze)]
 
 # TOML has arrays, a frozen model has tuples: only here does strictness yield.
 Words = Annotated[tuple[str, ...], Strict(False)]
 HttpPaths = Annotated[tuple[HttpPath, ...], Strict(False)]
-HostAddresses = Annotated[tuple[HostAddress, ...], Strict(False)]
+LocalPaths = Annotated[tuple[LocalPath, ...], Strict(False)]
+HostAddresses = Annotated[tuple[HostAddress, ...], Strict(False), AfterValidator(_check_hosts)]

@@ -1,0 +1,214 @@
+"""What is wrong with a configuration, in plain words, at its place: pydantic's findings as one `UsageError`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import annotated_types
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from shiptasks.config.excerpt import excerpt
+from shiptasks.config.layers import Layers, Origin
+from shiptasks.config.locate import KeyPath, Span
+from shiptasks.config.model import OVERLAY, Environment, Project, Section
+from shiptasks.config.source import NOTHING_RAN, shown
+from shiptasks.config.suggest import did_you_mean
+from shiptasks.config.types import Conflicts, SecretInPlainText
+from shiptasks.errors import UsageError
+
+_MOST = 50  # problems shown in full; a file full of them has one cause
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One wrong thing: where it was written, what was expected, and what may have been meant."""
+
+    origin: Origin | None
+    what: str
+    hint: str = ""
+    at_key: bool = False
+    secret: bool = False
+
+    @property
+    def key(self) -> str:
+        """`services.api.replicas`, or `environments.staging.hosts[1]`."""
+        path = self.origin.path if self.origin else ()
+        return "".join(_part(part, first=index == 0) for index, part in enumerate(path)) or "tool.shiptasks"
+
+    @property
+    def span(self) -> Span | None:
+        if self.origin is None or self.origin.source is None:
+            return None
+        return self.origin.source.find(self.origin.path, key=self.at_key)
+
+    @property
+    def file(self) -> str:
+        if self.origin and self.origin.source:
+            return shown(self.origin.source.path)
+        return self.origin.variable if self.origin else ""
+
+    @property
+    def where(self) -> str:
+        """`pyproject.toml:12:1`, or the variable's name."""
+        return f"{self.file}:{self.span.line}:{self.span.column}" if self.span else self.file
+
+    @property
+    def shown_lines(self) -> tuple[str, ...]:
+        """The line that it is about, underlined; nothing for a variable, or where a secret stands."""
+        if self.secret or self.span is None or self.origin is None or self.origin.source is None:
+            return ()
+        return excerpt(self.origin.source.lines[self.span.line - 1], self.span)
+
+
+def problems_of(error: ValidationError, layers: Layers) -> Iterator[Problem]:
+    """pydantic's findings about a laid-together table, each at the place where the value was written."""
+    for detail in error.errors(include_url=False):
+        path = detail["loc"]
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, Conflicts):
+            for below, what in cause.found:
+                yield Problem(layers.origin((*path, *below)), what)
+        elif detail["type"] == "extra_forbidden":
+            yield _unknown_key(path, layers)
+        elif detail["type"] == "missing":
+            yield Problem(layers.origin(path), f"the key `{path[-1]}` is missing", at_key=True)
+        elif path and path[-1] == "[key]":
+            yield Problem(layers.origin(path[:-1]), _expected(detail), at_key=True)
+        else:
+            secret = isinstance(cause, SecretInPlainText)
+            yield Problem(layers.origin(path), _expected(detail), _nearest_choice(detail), secret=secret)
+
+
+def refusal(problems: Iterable[Problem]) -> UsageError:
+    """All problems as one error, in the order of the files; the same finding of several environments is told once."""
+    distinct = {(problem.where, problem.key, problem.what): problem for problem in problems}.values()
+    ordered = sorted(distinct, key=lambda p: (p.file, p.span or Span(0, 0, 0), p.key))
+    if len(ordered) == 1:
+        only = ordered[0]
+        return UsageError(
+            f"{only.key}: {only.what}", where=only.where, now=NOTHING_RAN, hint=only.hint, details=only.shown_lines
+        )
+    lines: list[str] = []
+    for problem in ordered[:_MOST]:
+        lines.append(f"{problem.where}: {problem.key}: {problem.what}" + (f"; {problem.hint}" if problem.hint else ""))
+        lines.extend(f"  {line}" for line in problem.shown_lines)
+    if len(ordered) > _MOST:
+        lines.append(f"and {len(ordered) - _MOST} more")
+    files = ", ".join(dict.fromkeys(problem.file for problem in ordered))
+    return UsageError(
+        f"{len(ordered)} problems in the configuration", where=files, now=NOTHING_RAN, details=tuple(lines)
+    )
+
+
+def _unknown_key(path: KeyPath, layers: Layers) -> Problem:
+    section, word = _section(path[:-1]), str(path[-1])
+    keys = [name for field, info in section.model_fields.items() if (name := info.alias or field)] if section else []
+    if section is Environment:
+        keys += OVERLAY
+    hint = did_you_mean(word, keys)
+    if not hint and section is Environment and word in _aliases(Project):
+        hint = "it is the same for all environments: set it in [tool.shiptasks]"
+    if not hint:
+        hint = f"the keys here are: {', '.join(sorted(keys))}"
+    return Problem(layers.origin(path), "unknown key", hint, at_key=True)
+
+
+def _aliases(section: type[Section]) -> dict[str, FieldInfo]:
+    return {info.alias or name: info for name, info in section.model_fields.items()}
+
+
+def _section(path: KeyPath) -> type[Section] | None:
+    """The model of the table at `path`."""
+    kind = _kind(path)
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def _kind(path: KeyPath) -> Any:
+    """The annotation of the value at `path`: of a field, or of what a table or list of free keys holds."""
+    kind: Any = Project
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, Section):
+            info = _aliases(kind).get(str(part))
+            kind = info.annotation if info else None
+        else:
+            kind = (get_args(kind) or (None,))[-1]
+    return kind
+
+
+def _field(path: KeyPath) -> FieldInfo | None:
+    section = _section(path[:-1])
+    return _aliases(section).get(str(path[-1])) if section else None
+
+
+def _expected(detail: ErrorDetails) -> str:
+    """`expected a whole number from 1 to 32, not "2"`."""
+    kind, cause = detail["type"], detail.get("ctx", {}).get("error")
+    if isinstance(cause, SecretInPlainText):
+        return str(cause)
+    if kind == "value_error":
+        said = str(cause)
+    elif kind == "literal_error":
+        choices = _choices(detail)
+        said = f"expected {' or '.join(json.dumps(choice) for choice in choices)}"
+    elif kind in ("int_type", "greater_than_equal", "less_than_equal"):
+        said = f"expected a whole number{_bounds(_field(detail['loc']))}"
+    else:
+        said = _PLAIN.get(kind) or f"not accepted: {detail['msg']}"
+    return said if detail["loc"] and detail["loc"][-1] == "[key]" else f"{said}, not {_told(detail['input'])}"
+
+
+_PLAIN = {
+    "string_type": "expected text in quotes",
+    "bool_type": "expected true or false",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a table",
+    "mapping_type": "expected a table",
+    "model_type": "expected a table",
+    "model_attributes_type": "expected a table",
+}
+
+
+def _bounds(field: FieldInfo | None) -> str:
+    metadata = field.metadata if field else []
+    low = next((item.ge for item in metadata if isinstance(item, annotated_types.Ge)), None)
+    high = next((item.le for item in metadata if isinstance(item, annotated_types.Le)), None)
+    return f" from {low} to {high}" if low is not None and high is not None else ""
+
+
+def _choices(detail: ErrorDetails) -> tuple[str, ...]:
+    return tuple(str(choice) for choice in get_args(_kind(detail["loc"])))
+
+
+def _nearest_choice(detail: ErrorDetails) -> str:
+    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
+        return ""
+    return did_you_mean(detail["input"], _choices(detail))
+
+
+def _told(value: Any) -> str:
+    """A TOML value in a few words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value if len(value) <= 60 else f"{value[:57]}...", ensure_ascii=not value.isprintable())
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, (datetime.date, datetime.time)):
+        return "a date or time"
+    return "a number" if isinstance(value, int) and abs(value) > 10**20 else str(value)
+
+
+def _part(part: str | int, *, first: bool) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    word = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part, ensure_ascii=not part.isprintable())
+    return word if first else f".{word}"
