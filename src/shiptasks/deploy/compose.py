@@ -1,0 +1,238 @@
+"""The user's Compose file as values, and the file that shiptasks lays over it to pin one release.
+
+Compose itself reads the user's file (`docker compose config`); what comes back is checked here against the
+configuration, before anything travels. The overlay is written as JSON, which is YAML, so that no value of anybody's
+needs quoting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shiptasks.config.model import Project
+from shiptasks.config.suggest import nearest
+from shiptasks.deploy.release import Release
+from shiptasks.errors import Failed, UsageError
+from shiptasks.hosts.containers import DEFINITION_LABEL, RELEASE_LABEL, VERSION_LABEL
+
+PROXY = "proxy"
+"""Compose service of the proxy, in the user's project."""
+PROXY_PORT = 10080
+"""Port inside the proxy's container that the published one leads to: high, so that it needs no privilege."""
+ADMIN_PORT = 9999
+"""HAProxy's runtime interface, on the loopback of its own container, where nobody outside can reach it."""
+FILES = ("compose.yaml", "compose.release.yaml")
+"""The user's file and the overlay, as they are named in a release's folder."""
+
+
+@dataclass(frozen=True)
+class ComposeService:
+    """One service of the Compose file. `definition` is equal as long as nothing about it has changed."""
+
+    name: str
+    image: str
+    networks: Mapping[str, tuple[str, ...]]
+    depends_on: tuple[str, ...]
+    has_volumes: bool
+    definition: str
+
+
+@dataclass(frozen=True)
+class ComposeModel:
+    """What the Compose file means: `apps` are the services that this repository builds, `stores` all others.
+
+    Both are in the order in which they can start.
+    """
+
+    text: str
+    apps: tuple[ComposeService, ...]
+    stores: tuple[ComposeService, ...]
+
+    def app(self, name: str) -> ComposeService:
+        return next(service for service in self.apps if service.name == name)
+
+
+def read(project: Project) -> ComposeModel:
+    """Let Compose read the project's file, with the environment file of the chosen environment.
+
+    Raises UsageError for a file that is missing, wrong, or does not fit the configuration.
+    """
+    from shiptasks.run import process
+
+    path = project.root / project.compose_file
+    if not path.is_file():
+        raise UsageError(
+            f"there is no Compose file {project.compose_file}",
+            where=str(project.root),
+            hint="write it, or name it in pyproject.toml: compose-file = \"…\" under [tool.shiptasks]",
+        )
+    argv = ["docker", "compose", "--project-name", project.project, "--file", str(path)]
+    env_file = project.target.env_file
+    argv += ["--env-file", str(project.root / env_file) if env_file else "/dev/null"]
+    argv += ["config", "--format", "json", "--no-path-resolution"]
+    result = process.run(argv, cwd=project.root, timeout=60, check=False)
+    if not result.ok:
+        raise UsageError(
+            f"{project.compose_file} cannot be used",
+            where=str(path),
+            hint=f"see `docker compose --file {project.compose_file} config`",
+            # Compose's own sentence, which names the key or the variable; never the values.
+            details=tuple(line for line in result.stderr.splitlines() if "level=warning" not in line)[-5:],
+        )
+    return parse(result.stdout, path.read_text(encoding="utf-8"), project)
+
+
+def parse(config: str, text: str, project: Project) -> ComposeModel:
+    """The model from the output of `docker compose config --format json`; `text` is the file as it was written.
+
+    Raises UsageError with every misfit between file and configuration.
+    """
+    try:
+        raw: dict[str, Any] = json.loads(config)["services"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed("docker compose config wrote something unreadable", where=project.compose_file) from error
+    problems = [problem for name in project.services for problem in _misfits(name, raw, project)]
+    if PROXY in raw:
+        problems.append(f"services.{PROXY}: the name is taken by the proxy that shiptasks runs; rename yours")
+    for name, service in raw.items():
+        problems += [
+            f"services.{name}.volumes: {mount['source']} is mounted from the repository, which does not travel to "
+            "the host; put it into the image, or use a named volume or an absolute path"
+            for mount in service.get("volumes") or []
+            if mount.get("type") == "bind" and not str(mount.get("source", "")).startswith(("/", "~"))
+        ]
+    if problems:
+        raise UsageError(
+            f"{project.compose_file} does not fit the configuration",
+            where=str(project.root / project.compose_file),
+            hint=f"change {project.compose_file} or [tool.shiptasks] in pyproject.toml, then try again",
+            details=tuple(problems),
+        )
+    services = [_service(name, raw[name]) for name in _start_order(raw)]
+    return ComposeModel(
+        text=text,
+        apps=tuple(service for service in services if service.name in project.services),
+        stores=tuple(service for service in services if service.name not in project.services),
+    )
+
+
+def _misfits(name: str, raw: dict[str, Any], project: Project) -> list[str]:
+    service = raw.get(name)
+    if service is None:
+        near = nearest(name, raw)
+        return [f"services.{name} is configured but not in the Compose file" + (f"; did you mean {near}?" if near else "")]
+    problems = []
+    if service.get("container_name"):
+        problems.append(f"services.{name}.container_name: remove it, two containers run beside each other in a deploy")
+    if service.get("ports"):
+        problems.append(
+            f"services.{name}.ports: remove it, a published port can belong to one container only; "
+            "the proxy publishes (proxy.port, and services.<name>.routes in pyproject.toml)"
+        )
+    if service.get("network_mode"):
+        problems.append(f"services.{name}.network_mode: remove it, the proxy reaches services by a network of the project")
+    return problems
+
+
+def _service(name: str, raw: dict[str, Any]) -> ComposeService:
+    # Replicas are ours, and Compose's depends_on only orders: neither makes a running container differ.
+    definition = {key: value for key, value in raw.items() if key not in ("scale", "depends_on", "build")}
+    return ComposeService(
+        name=name,
+        image=raw.get("image", ""),
+        networks={
+            network: tuple((settings or {}).get("aliases") or ())
+            for network, settings in (raw.get("networks") or {"default": None}).items()
+        },
+        depends_on=tuple(raw.get("depends_on") or {}),
+        has_volumes=any(not mount.get("read_only") for mount in raw.get("volumes") or [] if mount["type"] != "tmpfs"),
+        definition=digest(definition),
+    )
+
+
+def _start_order(raw: dict[str, Any]) -> list[str]:
+    """Each service after those it depends on; otherwise as in the file. Compose has refused cycles by now."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in order or name not in raw:
+            return
+        for needed in raw[name].get("depends_on") or {}:
+            visit(needed)
+        order.append(name)
+
+    for name in raw:
+        visit(name)
+    return order
+
+
+def digest(value: object) -> str:
+    """A short hash of plain data, equal on every machine."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def proxy_service(project: Project, model: ComposeModel, proxy_folder: str) -> dict[str, Any]:
+    """The proxy as a Compose service, without labels.
+
+    It carries the names of the services that it leads to, so that traffic inside the network goes through it too
+    and never meets a container that is not ready.
+    """
+    networks: dict[str, set[str]] = {}
+    for name, service in project.services.items():
+        if service.routes:
+            for network, aliases in model.app(name).networks.items():
+                networks.setdefault(network, set()).update((name, *aliases))
+    probe = f"exec 3<>/dev/tcp/127.0.0.1/{ADMIN_PORT}"
+    return {
+        "image": project.proxy.image,
+        "restart": "unless-stopped",
+        "ports": [{"target": PROXY_PORT, "published": str(project.proxy.port), "protocol": "tcp"}],
+        "volumes": [
+            {"type": "bind", "source": proxy_folder, "target": "/usr/local/etc/haproxy", "read_only": True}
+        ],
+        "networks": {network: {"aliases": sorted(aliases)} for network, aliases in sorted(networks.items())},
+        "healthcheck": {
+            "test": ["CMD", "bash", "-c", probe],
+            "interval": "5s",
+            "timeout": "3s",
+            "start_period": "10s",
+            "start_interval": "200ms",
+            "retries": 3,
+        },
+        "cap_drop": ["ALL"],
+        "read_only": True,
+        "security_opt": ["no-new-privileges:true"],
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def overlay(project: Project, model: ComposeModel, release: Release, proxy_folder: str) -> str:
+    """The file that is laid over the user's: images by digest, labels by which the next deploy knows what runs."""
+    services: dict[str, Any] = {
+        service.name: {
+            "image": release.images[service.name].ref,
+            "labels": {RELEASE_LABEL: release.id, VERSION_LABEL: release.version},
+        }
+        for service in model.apps
+    }
+    for store in model.stores:
+        services[store.name] = {"labels": {DEFINITION_LABEL: store.definition}}
+    if has_proxy(project):
+        proxy = proxy_service(project, model, proxy_folder)
+        services[PROXY] = {**proxy, "labels": {DEFINITION_LABEL: digest(proxy)}}
+    header = "# Written by shiptasks for one release; the next deploy writes its own.\n"
+    return header + _escape_interpolation(json.dumps({"services": services}, indent=2)) + "\n"
+
+
+def has_proxy(project: Project) -> bool:
+    """Whether anything is routed at all."""
+    return any(service.routes for service in project.services.values())
+
+
+def _escape_interpolation(text: str) -> str:
+    """Compose replaces `$name` in every value; nothing here is meant so."""
+    return text.replace("$", "$$")
