@@ -43,8 +43,22 @@ class HostError(Failed):
     """A host could not be reached, or did not do what it was asked to."""
 
 
+class ScriptFailed(HostError):
+    """A script ended with an exit code other than 0; `result` is all that it left."""
+
+    def __init__(
+        self, what: str, *, result: Result, where: str = "", hint: str = "", details: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(what, where=where, hint=hint, details=details)
+        self.result = result
+
+
 class StepTimeout(HostError):
     """A script ran longer than it may; it has been ended on the host, with everything that it had started."""
+
+
+class Cancelled(HostError):
+    """A script was ended by `cancel` from another thread."""
 
 
 class Session(Protocol):
@@ -65,17 +79,32 @@ class Session(Protocol):
     ) -> Result:
         """Run a script to its end. `timeout` in seconds; `stdin` is for secrets and files.
 
-        Raises HostError when `check` and the exit code is not 0 (its details are the last lines of stderr),
-        StepTimeout, and HostError when the connection is lost.
+        Raises ScriptFailed when `check` and the exit code is not 0 (its details are the last lines of stderr),
+        StepTimeout, Cancelled, and HostError when the connection is lost. After a timeout, a cancellation or an
+        interrupt the session is closed.
+        """
+
+    def eval_here(self, script: str, *, timeout: float | None = None, check: bool = True) -> Result:
+        """Run a script in the session's own shell, so that what it sets stays: variables, open files, locks.
+
+        For `exec 9>>lock; flock -n 9`. It must not redirect the shell's own output, nor end the shell.
+        Raises as `run` does.
         """
 
     def put(self, data: bytes, path: str, *, mode: int = 0o644) -> None:
-        """Write a file atomically: same folder, checksum compared, then renamed. The folder must exist."""
+        """Write a file atomically: same folder, checksum compared, then renamed.
+
+        `path` is absolute and its folder must exist. Raises HostError; the file is then as it was before.
+        """
+
+    @property
+    def running(self) -> bool:
+        """True while a script runs, in whatever thread."""
 
     def cancel(self) -> None:
         """End the running script, with everything that it had started, from another thread.
 
-        The `run` that waits for it raises HostError, and the session is closed.
+        The `run` that waits for it raises Cancelled, and the session is closed.
         """
 
     def close(self) -> None:
@@ -101,6 +130,9 @@ class Host(Protocol):
 
     def session(self) -> Session:
         """Open a new shell. Several may be open at once. Raises HostError, or Refused for a host key."""
+
+    def cancel(self) -> None:
+        """End the scripts that run now, in every session, from another thread. Idle sessions stay as they are."""
 
     def close(self) -> None:
         """Close the connection and every session on it."""
