@@ -38,19 +38,24 @@ class Readiness:
         """Warm up, then look at the database every `interval` seconds, for ever."""
         # A demonstration has six products. A real shop loads price lists and a search index here.
         await asyncio.sleep(self._warm_up)
-        while not await self._answers(self._warm):
+        while not await self._answers(self._warm, otherwise="starting"):
             await asyncio.sleep(self._interval)
-        self._become("ok")
         while True:
             await asyncio.sleep(self._interval)
-            self._become("ok" if await self._answers(self._ping) else "database unavailable")
+            await self._answers(self._ping, otherwise="database unavailable")
 
-    async def _answers(self, call: Callable[[], Awaitable[object]]) -> bool:
+    async def _answers(self, call: Callable[[], Awaitable[object]], *, otherwise: str) -> bool:
+        # A late call is not given up: it returns when the database is back, or when the connection breaks.
+        late = asyncio.get_running_loop().call_later(self._timeout, self._become, otherwise)
         try:
-            await asyncio.wait_for(call(), self._timeout)
-        except (DatabaseError, OSError, asyncio.TimeoutError) as error:
-            log.warning("database: %s", error or type(error).__name__)
+            await call()
+        except (DatabaseError, OSError) as error:
+            log.warning("database: %s", error)
+            self._become(otherwise)
             return False
+        finally:
+            late.cancel()
+        self._become("ok")
         return True
 
     def _become(self, status: str) -> None:

@@ -40,7 +40,12 @@ class PostgresStore:
             max_size=5,
             timeout=3,
             check=AsyncConnectionPool.check_connection,
-            kwargs={"row_factory": dict_row, "connect_timeout": 3, "application_name": "shop-api"},
+            kwargs={
+                "row_factory": dict_row,
+                "application_name": "shop-api",
+                "connect_timeout": 3,
+                "tcp_user_timeout": 10_000,  # milliseconds until a host that vanished counts as gone
+            },
         )
         self._redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
 

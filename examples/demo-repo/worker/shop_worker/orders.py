@@ -14,7 +14,11 @@ class Orders:
             max_size=1,
             timeout=5,
             check=ConnectionPool.check_connection,
-            kwargs={"connect_timeout": 3, "application_name": "shop-worker"},
+            kwargs={
+                "application_name": "shop-worker",
+                "connect_timeout": 3,
+                "tcp_user_timeout": 10_000,  # milliseconds until a host that vanished counts as gone
+            },
         )
 
     def process(self, order_id: int) -> bool:

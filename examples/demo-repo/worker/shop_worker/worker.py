@@ -34,7 +34,7 @@ class Worker:
         orders: Orders,
         beat: Callable[[], None],
         *,
-        wait: float = 1.0,
+        wait: float = 0.5,
         sweep_every: float = 60.0,
         retry_after: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
