@@ -15,9 +15,7 @@ def make_project(root: Path, **keys: Any) -> Project:
         "services": {"api": {"context": "api"}, "web": {"context": "web", "dockerfile": "docker/web.Dockerfile"}},
         **{key.replace("_", "-"): value for key, value in keys.items()},
     }
-    project = Project.model_validate(raw)
-    project._root = root
-    return project
+    return Project.model_validate(raw).located(root, "")
 
 
 def write_sources(root: Path) -> None:

@@ -88,9 +88,9 @@ def test_only_the_services_asked_for_in_the_order_of_the_configuration(tmp_path:
     [
         ({}, {"version": "1.0+x"}, "'1.0+x' is not a version", "inv build --version=1.0.0"),
         ({}, {"version": ""}, "'' is not a version", "inv build --version=1.0.0"),
-        ({}, {"services": ["wep"]}, "no service 'wep'", "perhaps you meant --service=web"),
-        ({}, {"services": ["zzz"]}, "no service 'zzz'", "services: api, web"),
-        ({}, {"services": []}, "no service ''", "services: api, web"),
+        ({}, {"services": ["wep"]}, "no service `wep`", "did you mean `--service=web`? The services are: api, web"),
+        ({}, {"services": ["zzz"]}, "no service `zzz`", "The services are: api, web"),
+        ({}, {"services": []}, "which service? none was given", "add --service=api; the services are: api, web"),
         ({"services": {}}, {}, "nothing to build", "add a service: [tool.shiptasks.services.api]"),
         ({}, {"push": True}, "no registry", 'add registry = "ghcr.io/acme", or build without --push'),
         (
@@ -106,7 +106,7 @@ def test_refusals(tmp_path: Path, keys: dict[str, object], arguments: dict[str, 
         plan(make_project(tmp_path, **keys), **{"version": "1.0.0", "revision": "", **arguments})  # type: ignore[arg-type]
     assert what in caught.value.what
     assert caught.value.hint == hint
-    assert caught.value.now == "nothing was built"
+    assert caught.value.now in ("nothing was built", "nothing was run")
 
 
 def test_all_missing_paths_are_named_at_once_with_their_keys(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import os
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shiptasks.config.model import Project
+from shiptasks.config.suggest import nearest
 from shiptasks.errors import UsageError
 
 SCHEMA = 1
@@ -151,11 +151,11 @@ def _read(path: Path) -> Manifest:
 
 def _unknown(project: Project, version: str) -> UsageError:
     known = [path.stem for path in _files(project)]
-    near = difflib.get_close_matches(version, known, n=1, cutoff=0.5)
-    others = [name for name in reversed(known) if name not in near][:10]
-    details = [f"perhaps you meant {near[0]}"] if near else []
-    if others:
-        details.append("versions built here: " + ", ".join(near + others))
+    near = nearest(version, known)
+    details = [f"perhaps you meant {near}"] if near else []
+    if known:
+        shown = sorted(known[::-1], key=lambda name: name != near)[:10]
+        details.append("versions built here: " + ", ".join(shown))
     return UsageError(
         f"version {version} has not been built here",
         where=str(folder(project)),

@@ -5,12 +5,12 @@ Planning is pure; `check_sources` is the look at the disk that comes before anyt
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shiptasks.config import choose
 from shiptasks.config.model import Project
 from shiptasks.config.types import check_version
 from shiptasks.errors import UsageError
@@ -183,16 +183,9 @@ def _choose(project: Project, services: Iterable[str] | None) -> tuple[str, ...]
             now=_NOTHING,
             hint="add a service: [tool.shiptasks.services.api]",
         )
-    wanted = known if services is None else tuple(dict.fromkeys(services))
+    wanted = known if services is None else tuple(services)
     for name in wanted or ("",):
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            raise UsageError(
-                f"there is no service {name!r}",
-                now=_NOTHING,
-                hint=f"perhaps you meant --service={near[0]}" if near else f"services: {', '.join(known)}",
-                details=(f"services: {', '.join(known)}",) if near else (),
-            )
+        choose.service(project, name)
     return tuple(name for name in known if name in wanted)
 
 
