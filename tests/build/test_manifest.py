@@ -45,7 +45,7 @@ def test_unknown_version_names_the_nearest_and_the_others(tmp_path: Path) -> Non
         manifest.load(project, "1.1.1")
     assert caught.value.what == "version 1.1.1 has not been built here"
     assert caught.value.hint == "inv build --version=1.1.1"
-    assert caught.value.details == ("perhaps you meant 1.1.0", "versions built here: 1.1.0, nightly, 1.0.0")
+    assert caught.value.details == ("perhaps you meant 1.1.0", "versions built here: 1.1.0, 1.0.0, nightly")
 
 
 @pytest.mark.parametrize("version", ["../../etc/passwd", "..", "a/b"])

@@ -154,7 +154,7 @@ def _unknown(project: Project, version: str) -> UsageError:
     near = nearest(version, known)
     details = [f"perhaps you meant {near}"] if near else []
     if known:
-        shown = sorted(known[::-1], key=lambda name: name != near)[:10]
+        shown = sorted(known, key=lambda name: name != near)[:10]
         details.append("versions built here: " + ", ".join(shown))
     return UsageError(
         f"version {version} has not been built here",
