@@ -131,7 +131,7 @@ def _container(raw: dict[str, Any]) -> Container:
 
 
 def _health(status: object) -> Health:
-    return status if status in ("healthy", "unhealthy", "starting") else "none"  # type: ignore[return-value]
+    return status if status in ("healthy", "unhealthy", "starting") else "none"
 
 
 def _check(raw: dict[str, Any] | None) -> HealthCheck | None:
