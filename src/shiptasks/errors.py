@@ -31,6 +31,7 @@ class ShiptasksError(Exception):
         self.now = now
         self.hint = hint
         self.details = details
+        self.reported = False  # set when a person has been shown it: nobody shows it twice
 
 
 class Failed(ShiptasksError):

@@ -1,0 +1,1 @@
+"""Lint and test: the commands of `[tool.shiptasks.lint]` and `[tool.shiptasks.test]`, side by side."""

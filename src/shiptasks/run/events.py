@@ -7,15 +7,20 @@ something new, add an event here and nothing else changes: listeners ignore the 
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from shiptasks.errors import Interrupted, ShiptasksError
+from shiptasks.run.secrets import Secrets
+
 Outcome = Literal["ok", "failed", "skipped", "warned", "interrupted"]
 Stream = Literal["stdout", "stderr"]
+Level = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,14 @@ class Notice(Event):
     """Something that a person should know, outside of any step."""
 
     text: str
-    level: Literal["info", "warning", "error"] = "info"
+    level: Level = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Event):
+    """What a person asked to see, such as a plan or a table: lines to show as they are."""
+
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +117,10 @@ class RunFinished(Event):
 
 
 class Listener(Protocol):
-    """Receives every event, in order, one at a time. It must not raise for events it does not know."""
+    """Receives every event, in order, one at a time. It must not raise for events it does not know.
+
+    One that raises (a full disk, a closed pipe) is dropped with a word on stderr: telling never ends the work.
+    """
 
     def handle(self, event: Event) -> None: ...
 
@@ -127,9 +142,13 @@ class StepHandle:
 
 
 class Bus:
-    """Hands each event to every listener under one lock, so that lines of parallel steps never mix."""
+    """Hands each event to every listener under one lock, so that lines of parallel steps never mix.
 
-    def __init__(self, *listeners: Listener) -> None:
+    Values registered with `secrets` are masked before any listener sees an event.
+    """
+
+    def __init__(self, *listeners: Listener, secrets: Secrets | None = None) -> None:
+        self.secrets = secrets if secrets is not None else Secrets()
         self._listeners = list(listeners)
         self._lock = threading.RLock()
         self._count = 0
@@ -139,15 +158,24 @@ class Bus:
             self._listeners.append(listener)
 
     def emit(self, event: Event) -> None:
+        event = self.secrets.mask_fields(event)
         with self._lock:
-            for listener in self._listeners:
-                listener.handle(event)
+            for listener in tuple(self._listeners):
+                try:
+                    listener.handle(event)
+                except Exception as error:
+                    self._listeners.remove(listener)
+                    _to_stderr(f"shiptasks: {type(listener).__name__} stopped: {error}")
+
+    def notice(self, text: str, level: Level = "info") -> None:
+        """Tell a person something outside of any step."""
+        self.emit(Notice(text=text, level=level))
 
     @contextmanager
     def step(self, title: str, *, stage: str = "", host: str = "", service: str = "") -> Iterator[StepHandle]:
         """Tell the start and the end of a step; the end tells `failed` when the body raises.
 
-        The body may set `handle.outcome` and `handle.detail`.
+        The body may set `handle.outcome` and `handle.detail`; the detail of one that raised is its error's sentence.
         """
         with self._lock:
             self._count += 1
@@ -158,12 +186,20 @@ class Bus:
         try:
             yield handle
             outcome = handle.outcome
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             outcome = "interrupted"
+            raise
+        except ShiptasksError as error:
+            handle.detail = handle.detail or error.what
             raise
         finally:
             seconds = time.monotonic() - began
             self.emit(StepFinished(step=handle.step, outcome=outcome, seconds=seconds, detail=handle.detail))
+
+
+def _to_stderr(text: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"{text}\n".encode())
 
 
 def to_dict(event: Event) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""The task surface: what `inv --list` shows. Each task parses its arguments and calls one capability.
+
+`from shiptasks.tasks import check` gives a task that can be called as a function: `check()`, `check(c, only="ruff")`.
+Nothing heavy is imported here: `inv --list` waits for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shiptasks.tasks._namespace import namespace, own_tasks
+from shiptasks.tasks._task import Task, answer, project_of, root_of, task, words
+
+globals().update(own_tasks())
+
+if TYPE_CHECKING:
+    from shiptasks.tasks.check import check as check
+    from shiptasks.tasks.check import lint as lint
+    from shiptasks.tasks.check import test as test
+    from shiptasks.tasks.config import config as config
+
+__all__ = ["Task", "answer", "namespace", "project_of", "root_of", "task", "words"]

@@ -1,0 +1,64 @@
+"""Which listener speaks to the person: live on a terminal, plain elsewhere and in CI, on stderr when stdout is data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Literal, TextIO
+
+from shiptasks.errors import ShiptasksError
+from shiptasks.run.events import Failure, Listener
+from shiptasks.run.plain import Plain, folds_of
+
+Format = Literal["text", "json"]
+FORMATS: tuple[Format, ...] = ("text", "json")
+_PLAIN_COLUMNS = 120  # a CI log has no width of its own
+
+
+def listener(format: str, *, environ: Mapping[str, str] = os.environ) -> Listener:
+    """The listener for this process. In `json` people read stderr: stdout holds one document and nothing else."""
+    return listener_on(sys.stderr if format == "json" else sys.stdout, environ)
+
+
+def listener_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Listener:
+    """The listener for a stream: NO_COLOR, FORCE_COLOR, TERM, CI and COLUMNS decide how it looks."""
+    if stream.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb":
+        from shiptasks.run.console import Console
+
+        return Console(stream)
+    columns = shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if environ.get("COLUMNS") else _PLAIN_COLUMNS
+    colour = environ.get("FORCE_COLOR", "0") not in ("", "0") and not environ.get("NO_COLOR")
+    return Plain(stream, columns=columns, colour=colour, folds=folds_of(environ))
+
+
+def failure_of(error: ShiptasksError) -> Failure:
+    """The event that tells of an error."""
+    return Failure(
+        what=error.what,
+        where=error.where,
+        now=error.now,
+        hint=error.hint,
+        details=error.details,
+        exit_code=error.exit_code,
+    )
+
+
+def show_error(error: ShiptasksError) -> None:
+    """Show an error that happened before any run began, on stderr."""
+    listener_on(sys.stderr).handle(failure_of(error))
+    error.reported = True
+
+
+def debugging(environ: Mapping[str, str] = os.environ) -> bool:
+    """True when a person asked for tracebacks: `--debug` or SHIPTASKS_DEBUG=1."""
+    return environ.get("SHIPTASKS_DEBUG", "") not in ("", "0")
+
+
+def as_format(value: str) -> Format:
+    """The format of that name. The task surface has checked it; raises ValueError otherwise."""
+    for known in FORMATS:
+        if value == known:
+            return known
+    raise ValueError(f"{value!r} is not one of {', '.join(FORMATS)}")

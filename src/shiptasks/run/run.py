@@ -1,0 +1,173 @@
+"""One run of a task: its events, its folder, its end. Every way out of it is told to a person and has an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from shiptasks.errors import Failed, Interrupted, ShiptasksError
+from shiptasks.run.events import Bus, Failure, Outcome, RunFinished, RunStarted, Text
+from shiptasks.run.output import as_format, debugging, failure_of, listener
+from shiptasks.run.runlog import RunLog, new_folder, new_run_id
+from shiptasks.run.secrets import Secrets
+from shiptasks.run.signals import guarded
+
+if TYPE_CHECKING:
+    from shiptasks.config.model import Project
+
+EXIT_INTERRUPTED = 130
+
+
+@dataclass
+class Run:
+    """What a task works with while it runs."""
+
+    bus: Bus
+    run_id: str
+    folder: Path
+    """The run's own folder under `.shiptasks/runs/`, for files that belong to this run."""
+    project: Project
+    format: str = "text"
+    result: Any = None
+    """Plain data: what the run amounts to. In the JSON format it is printed under `result`, on failure too."""
+    summary: str = ""
+    """A few words for the last line, such as `5 passed`."""
+    _nested: bool = field(default=False, repr=False)
+
+    @property
+    def secrets(self) -> Secrets:
+        """Values registered here are masked in everything that the run tells."""
+        return self.bus.secrets
+
+    def show(self, text: str) -> None:
+        """Show a plan, a table or another answer to the person, as it is."""
+        self.bus.emit(Text(text=text))
+
+
+_current: ContextVar[Run | None] = ContextVar("current_run", default=None)
+
+
+@contextmanager
+def start(
+    project: Project,
+    task: str,
+    *,
+    environment: str = "",
+    version: str = "",
+    format: str = "text",
+    secrets: Secrets | None = None,
+) -> Iterator[Run]:
+    """Run the block as one run: bus with its listeners, folder, run log; SIGTERM and SIGHUP raise KeyboardInterrupt.
+
+    Inside another run the block becomes part of that one. Raises the block's ShiptasksError, marked as reported;
+    Interrupted for a KeyboardInterrupt; Failed for an error that nobody expected, whose traceback is then in the
+    run's folder. In the `json` format the one document on stdout is written at the end, whatever the end is.
+    """
+    outer = _current.get()
+    if outer is not None:
+        yield Run(outer.bus, outer.run_id, outer.folder, project, outer.format, _nested=True)
+        return
+    format = as_format(format)
+    stdout = sys.stdout
+    run_id = new_run_id()
+    folder = new_folder(project.state_dir, run_id)
+    bus = Bus(RunLog(folder), listener(format), secrets=secrets)
+    run = Run(bus, run_id, folder, project, format)
+    token = _current.set(run)
+    began = time.monotonic()
+    started = RunStarted(run_id=run_id, task=task, project=project.project, environment=environment, version=version)
+    error: ShiptasksError | None = None
+    try:
+        with guarded():
+            try:
+                bus.emit(started)
+                yield run
+            except BaseException as raised:
+                if isinstance(raised, (SystemExit, GeneratorExit)):
+                    raise
+                error = _as_ours(raised, run, task)
+                if error is raised:
+                    raise
+                raise error from raised
+            finally:
+                _finish(run, started, error, time.monotonic() - began, stdout)
+    finally:
+        _current.reset(token)
+
+
+def _finish(run: Run, started: RunStarted, error: ShiptasksError | None, took: float, stdout: TextIO) -> None:
+    failure = failure_of(error) if error is not None else None
+    if error is not None and failure is not None:
+        run.bus.emit(failure)
+        error.reported = True
+    outcome: Outcome = "ok"
+    if error is not None:
+        outcome = "interrupted" if error.exit_code == EXIT_INTERRUPTED else "failed"
+    code = error.exit_code if error is not None else 0
+    run.bus.emit(RunFinished(outcome=outcome, seconds=took, exit_code=code, summary=run.summary))
+    if run.format == "json":
+        write_json(run.secrets.mask_data(_document(run, started, outcome, code, took, failure)), stdout)
+
+
+def _document(
+    run: Run, started: RunStarted, outcome: Outcome, code: int, took: float, failure: Failure | None
+) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "task": started.task,
+        "project": started.project,
+        "environment": started.environment,
+        "version": started.version,
+        "outcome": outcome,
+        "exit_code": code,
+        "seconds": round(took, 3),
+        "result": run.result,
+        "error": None if failure is None else error_data(failure),
+    }
+
+
+def error_data(failure: Failure) -> dict[str, Any]:
+    """An error as it stands in JSON output."""
+    return {
+        "what": failure.what,
+        "where": failure.where,
+        "now": failure.now,
+        "next": failure.hint,
+        "details": list(failure.details),
+    }
+
+
+def write_json(document: Any, stdout: TextIO | None = None) -> None:
+    """Write one JSON document to stdout."""
+    stream = stdout or sys.stdout
+    stream.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
+    stream.flush()
+
+
+def _as_ours(raised: BaseException, run: Run, task: str) -> ShiptasksError:
+    """The error that a person is shown for what was raised."""
+    if isinstance(raised, ShiptasksError):
+        return raised
+    if isinstance(raised, KeyboardInterrupt):
+        return Interrupted(f"{task} was interrupted")
+    path = run.folder / "traceback.txt"
+    trace = run.secrets.mask("".join(traceback.format_exception(type(raised), raised, raised.__traceback__)))
+    with suppress(OSError):
+        path.write_text(trace, encoding="utf-8")
+        path.chmod(0o600)
+    if debugging():
+        sys.stderr.write(trace)
+    return Failed(
+        f"{task} met an error that it does not know: {type(raised).__name__}: {raised}",
+        where=os.path.relpath(path),
+        hint="read the traceback in that file, or run again with --debug",
+    )

@@ -1,0 +1,46 @@
+"""`inv lint`, `inv test`, `inv check`: the repository's own commands, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shiptasks.tasks._task import project_of, task, words
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from shiptasks.check.plan import Kind
+
+
+@task
+def lint(c: Context, only: str = "", jobs: int = 0, format: str = "text") -> None:
+    """Run the lint commands of pyproject.toml, side by side."""
+    _run(c, "lint", ("lint",), only, jobs, format)
+
+
+@task
+def test(c: Context, only: str = "", jobs: int = 0, format: str = "text") -> None:  # noqa: PT028 - not of pytest
+    """Run the test commands of pyproject.toml, side by side."""
+    _run(c, "test", ("test",), only, jobs, format)
+
+
+@task
+def check(c: Context, only: str = "", jobs: int = 0, format: str = "text") -> None:
+    """Run lint and test, all side by side."""
+    _run(c, "check", ("lint", "test"), only, jobs, format)
+
+
+def _run(c: Context, name: str, kinds: tuple[Kind, ...], only: str, jobs: int, format: str) -> None:
+    from shiptasks.check.plan import plan
+    from shiptasks.check.run import run
+    from shiptasks.errors import UsageError
+    from shiptasks.run.run import start
+
+    if jobs < 0:
+        raise UsageError(f"--jobs={jobs} is not a number of jobs", now="nothing was run", hint="--jobs=0 or more")
+    project = project_of(c)
+    commands = plan(project, kinds, words(only))
+    with start(project, name, format=format) as this:
+        report = run(commands, this.bus, jobs=jobs)
+        this.result, this.summary = report.data(), report.summary
+        report.raise_if_failed()
