@@ -28,6 +28,7 @@ from shiptasks.config.types import (
     Registry,
     RelativePath,
     Size,
+    StageName,
     Table,
     Url,
     Words,
@@ -62,7 +63,7 @@ class Service(Section):
     """Folder that the image is built from, relative to pyproject.toml."""
     dockerfile: RelativePath | None = None
     """Dockerfile, relative to pyproject.toml; `<context>/Dockerfile` when left out."""
-    target: Name | None = None
+    target: StageName | None = None
     """Stage of the Dockerfile to build; the last one when left out."""
     args: Table[ArgumentName, str] = frozen()
     """Build arguments. `VERSION` is always passed. Not for secrets: they stay in the image's history."""
@@ -110,6 +111,8 @@ class Proxy(Section):
 class Deploy(Section):
     """`[tool.shiptasks.deploy]`: times and limits of a deploy."""
 
+    batch: int = Field(default=1, ge=1, le=32)
+    """Containers of a service that a rolling deploy replaces at a time, on a host."""
     health_timeout: Duration | None = None
     """Longest wait for a new container to be healthy; derived from its healthcheck when left out."""
     drain_timeout: Duration = 30.0

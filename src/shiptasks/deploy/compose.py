@@ -18,6 +18,7 @@ from shiptasks.config.suggest import nearest
 from shiptasks.deploy.release import Release
 from shiptasks.errors import Failed, UsageError
 from shiptasks.hosts.containers import DEFINITION_LABEL, RELEASE_LABEL, VERSION_LABEL
+from shiptasks.run import process
 
 PROXY = "proxy"
 """Compose service of the proxy, in the user's project."""
@@ -27,6 +28,8 @@ ADMIN_PORT = 9999
 """HAProxy's runtime interface, on the loopback of its own container, where nobody outside can reach it."""
 FILES = ("compose.yaml", "compose.release.yaml")
 """The user's file and the overlay, as they are named in a release's folder."""
+CONFIG = ("config", "--format", "json", "--no-path-resolution")
+"""Compose's arguments that print what its files mean, the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class ComposeModel:
     text: str
     apps: tuple[ComposeService, ...]
     stores: tuple[ComposeService, ...]
+    networks: Mapping[str, str]
+    """Real name of each network, by its name in the file."""
 
     def app(self, name: str) -> ComposeService:
         return next(service for service in self.apps if service.name == name)
@@ -61,20 +66,18 @@ def read(project: Project) -> ComposeModel:
 
     Raises UsageError for a file that is missing, wrong, or does not fit the configuration.
     """
-    from shiptasks.run import process
-
     path = project.root / project.compose_file
     if not path.is_file():
         raise UsageError(
             f"there is no Compose file {project.compose_file}",
             where=str(project.root),
-            hint="write it, or name it in pyproject.toml: compose-file = \"…\" under [tool.shiptasks]",
+            hint='write it, or name it in pyproject.toml: compose-file = "…" under [tool.shiptasks]',
         )
-    argv = ["docker", "compose", "--project-name", project.project, "--file", str(path)]
+    _require_compose(project)
     env_file = project.target.env_file
+    argv = ["docker", "compose", "--project-name", project.project, "--file", str(path)]
     argv += ["--env-file", str(project.root / env_file) if env_file else "/dev/null"]
-    argv += ["config", "--format", "json", "--no-path-resolution"]
-    result = process.run(argv, cwd=project.root, timeout=60, check=False)
+    result = process.run([*argv, *CONFIG], cwd=project.root, timeout=60, check=False)
     if not result.ok:
         raise UsageError(
             f"{project.compose_file} cannot be used",
@@ -86,16 +89,28 @@ def read(project: Project) -> ComposeModel:
     return parse(result.stdout, path.read_text(encoding="utf-8"), project)
 
 
+def _require_compose(project: Project) -> None:
+    result = process.run(["docker", "compose", "version", "--short"], cwd=project.root, timeout=30, check=False)
+    if not result.ok:
+        raise Failed(
+            "`docker compose` does not work on this machine: Compose v2 is needed to read the Compose file",
+            hint="install the Compose plugin: `apt-get install docker-compose-plugin` (Docker's packages) or "
+            "`apt-get install docker-compose` (Debian 13), then `docker compose version`",
+            details=tuple(result.stderr.splitlines()[-3:]),
+        )
+
+
 def parse(config: str, text: str, project: Project) -> ComposeModel:
     """The model from the output of `docker compose config --format json`; `text` is the file as it was written.
 
     Raises UsageError with every misfit between file and configuration.
     """
     try:
-        raw: dict[str, Any] = json.loads(config)["services"]
+        whole: dict[str, Any] = json.loads(config)
+        raw: dict[str, Any] = whole["services"]
     except (ValueError, KeyError, TypeError) as error:
         raise Failed("docker compose config wrote something unreadable", where=project.compose_file) from error
-    problems = [problem for name in project.services for problem in _misfits(name, raw, project)]
+    problems = [problem for name in project.services for problem in _misfits(name, raw)]
     if PROXY in raw:
         problems.append(f"services.{PROXY}: the name is taken by the proxy that shiptasks runs; rename yours")
     for name, service in raw.items():
@@ -117,14 +132,17 @@ def parse(config: str, text: str, project: Project) -> ComposeModel:
         text=text,
         apps=tuple(service for service in services if service.name in project.services),
         stores=tuple(service for service in services if service.name not in project.services),
+        networks={name: network["name"] for name, network in (whole.get("networks") or {}).items()},
     )
 
 
-def _misfits(name: str, raw: dict[str, Any], project: Project) -> list[str]:
+def _misfits(name: str, raw: dict[str, Any]) -> list[str]:
     service = raw.get(name)
     if service is None:
         near = nearest(name, raw)
-        return [f"services.{name} is configured but not in the Compose file" + (f"; did you mean {near}?" if near else "")]
+        return [
+            f"services.{name} is configured but not in the Compose file" + (f"; did you mean {near}?" if near else "")
+        ]
     problems = []
     if service.get("container_name"):
         problems.append(f"services.{name}.container_name: remove it, two containers run beside each other in a deploy")
@@ -134,7 +152,9 @@ def _misfits(name: str, raw: dict[str, Any], project: Project) -> list[str]:
             "the proxy publishes (proxy.port, and services.<name>.routes in pyproject.toml)"
         )
     if service.get("network_mode"):
-        problems.append(f"services.{name}.network_mode: remove it, the proxy reaches services by a network of the project")
+        problems.append(
+            f"services.{name}.network_mode: remove it, the proxy reaches services by a network of the project"
+        )
     return problems
 
 
@@ -191,9 +211,7 @@ def proxy_service(project: Project, model: ComposeModel, proxy_folder: str) -> d
         "image": project.proxy.image,
         "restart": "unless-stopped",
         "ports": [{"target": PROXY_PORT, "published": str(project.proxy.port), "protocol": "tcp"}],
-        "volumes": [
-            {"type": "bind", "source": proxy_folder, "target": "/usr/local/etc/haproxy", "read_only": True}
-        ],
+        "volumes": [{"type": "bind", "source": proxy_folder, "target": "/usr/local/etc/haproxy", "read_only": True}],
         "networks": {network: {"aliases": sorted(aliases)} for network, aliases in sorted(networks.items())},
         "healthcheck": {
             "test": ["CMD", "bash", "-c", probe],

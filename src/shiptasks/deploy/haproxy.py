@@ -18,7 +18,7 @@ from shiptasks.config.model import Project, Service
 from shiptasks.deploy.compose import ADMIN_PORT, PROXY_PORT, ComposeModel
 from shiptasks.hosts.base import HostError, Session, quote
 
-_NO_ADDRESS = "0.0.0.0"  # noqa: S104 - how an empty slot is written, not an address to listen on
+_NO_ADDRESS = "0.0.0.0"
 
 _HEAD = f"""\
 global
