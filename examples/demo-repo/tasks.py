@@ -6,25 +6,30 @@ import json
 import urllib.request
 
 import shiptasks
-from invoke import task
+from shiptasks.tasks import project_of
 
 ns = shiptasks.namespace()
 
 
-@task(help={"env": "environment whose shop gets the orders", "count": "how many"})
-def seed(_c, env="local", count=3):
+@shiptasks.task(help={"count": "how many orders"})
+def seed(c, env="local", count=3):
     """Place a few demonstration orders in a running shop."""
-    url = shiptasks.load(environment=env).target.url.rstrip("/")
-    with urllib.request.urlopen(f"{url}/api/products", timeout=10) as response:
-        products = json.load(response)["products"]
-    for number in range(count):
-        product = products[number % len(products)]
-        body = json.dumps({"product_id": product["id"], "quantity": 1}).encode()
-        request = urllib.request.Request(
-            f"{url}/api/orders", data=body, headers={"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
-            print(f"order {json.load(response)['id']}: {product['name']}")
+    url = project_of(c, env, needs_env=True).target.url.rstrip("/")
+    try:
+        products = call(f"{url}/api/products")["products"]
+        for number in range(count):
+            product = products[number % len(products)]
+            order = call(f"{url}/api/orders", {"product_id": product["id"], "quantity": 1})
+            print(f"order {order['id']}: {product['name']}")
+    except OSError as error:
+        raise shiptasks.Failed(
+            f"the shop does not take orders: {error}", where=url, hint=f"inv verify --env={env}"
+        ) from error
 
 
-ns.add_task(seed)
+def call(url, body=None):
+    """The JSON that the shop answers to GET, or to POST if there is a body."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
