@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.lab import net, state
+from tests.lab import state
 from tests.lab.proc import run, system_env
 
 # A second user beside root, as a careful server has one: in group docker, owner of /srv, without sudo.
@@ -58,7 +58,7 @@ def prepare_host(folder: Path, name: str, address: str) -> None:
     _write_users(folder / "etc")
     state.write(folder / "etc" / "hosts", f"127.0.0.1 localhost\n{address} {name}\n")
     # Nobody listens there: looking up an unknown name fails at once, instead of after a timeout.
-    state.write(folder / "etc" / "resolv.conf", f"nameserver {net.gateway()}\n")
+    state.write(folder / "etc" / "resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     state.write(folder / "etc" / "hostname", f"{name}\n")
     home = folder / "home" / USER
     home.mkdir(exist_ok=True)

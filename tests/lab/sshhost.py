@@ -122,8 +122,8 @@ class Host:
         self.exec(["rm", "-f", "/run/docker.pid"])
         log = self.folder / "dockerd.log"
         argv = [*self._enter(), "dockerd", "--config-file", "/run/lab/daemon.json"]
-        outer = state.spawn(self._engine, argv, log, self._env())
         # nsenter has to fork to enter the namespace; the engine is its child.
+        outer = state.spawn(f"{self._engine}-parent", argv, log, self._env())
         state.remember(self._engine, _only_child(outer))
         limit = time.monotonic() + 30
         while time.monotonic() < limit and self.engine_running():
@@ -157,6 +157,9 @@ class Host:
         """Let a paused host run on."""
         if self.running():
             self._signal_all(signal.SIGCONT)
+        # A parent outside (nsenter, unshare) stops itself when its child is stopped, and then buries nobody.
+        for process in state.recorded(f"{self.name}-"):
+            state.send(process, signal.SIGCONT)
 
     def change_host_key(self) -> None:
         """Give it another SSH host key than known_hosts says, as after a reinstallation or an attack."""
@@ -212,7 +215,7 @@ class Host:
         argv = [nsenter, f"--net={net.NAMESPACES / net.namespace(self.number)}", unshare or "unshare"]
         argv += ["--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL", "bash", str(INIT)]
         log = self.folder / "init.log"
-        outer = state.spawn(self.name, argv, log, env)
+        outer = state.spawn(f"{self.name}-parent", argv, log, env)
         state.remember(self.name, _only_child(outer))
         limit = time.monotonic() + 10
         while not (marker.exists() and _greets(self.address)):
@@ -224,7 +227,8 @@ class Host:
         self.resume()
         # The end of process 1 is the end of all in its namespace, containers included.
         state.stop(self.name, grace=10, number=signal.SIGKILL)
-        state.stop(self._engine, grace=10, number=signal.SIGKILL)
+        for process in state.recorded(f"{self.name}-"):
+            state.stop(process.name, grace=10, number=signal.SIGKILL)
         net.unplug(self.number)
         _remove_cgroups(net.namespace(self.number))
 
