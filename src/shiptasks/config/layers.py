@@ -30,6 +30,7 @@ class Layers:
         if isinstance(value, dict):
             if not isinstance(self.get(path), dict):
                 self._put(path, {}, origin)
+            self.origins.setdefault(path, origin)
             for key, item in value.items():
                 self.lay(item, Origin(origin.source, (*origin.path, key), origin.variable), (*path, key))
         else:

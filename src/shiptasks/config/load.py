@@ -60,6 +60,7 @@ def load(root: Path, environment: str = "", *, environ: Mapping[str, str] = os.e
     `SHIPTASKS_REGISTRY`. The overlays of all environments are checked, whichever is chosen.
     Raises UsageError with every problem at once, each with its place.
     """
+    root = Path(os.path.abspath(root))  # noqa: PTH100 - as in find_root
     sources = _sources(root)
     problems: list[Problem] = []
     base = _project(_lay(sources, "", environ, problems), problems)
@@ -79,7 +80,7 @@ def _sources(root: Path) -> list[Source]:
     if not os.path.lexists(path):
         raise UsageError(
             "there is no pyproject.toml",
-            where=str(root),
+            where=shown(root),
             now=NOTHING_RAN,
             hint="create it, with at least these lines",
             details=_minimum(root),
@@ -93,6 +94,8 @@ def _sources(root: Path) -> list[Source]:
             hint="add at least these lines to it",
             details=_minimum(root),
         )
+    if not isinstance(pyproject.table, dict):
+        raise refusal([Problem(Origin(pyproject, ()), "expected one table [tool.shiptasks]")])
     local = root / LOCAL_FILE
     return [pyproject, read(local)] if os.path.lexists(local) else [pyproject]
 
@@ -129,7 +132,8 @@ def _lay(sources: list[Source], environment: str, environ: Mapping[str, str], pr
 
 def _nobodys_service(source: Source, path: tuple[str, ...], name: str, services: set[str]) -> Problem:
     said = "an environment changes services that `[tool.shiptasks.services]` defines, and this is none of them"
-    return Problem(Origin(source, path), said, did_you_mean(name, services), at_key=True)
+    hint = did_you_mean(name, services) or (f"the services are: {', '.join(sorted(services))}" if services else "")
+    return Problem(Origin(source, path), said, hint, at_key=True)
 
 
 def _without_overlays(table: Any) -> Any:

@@ -60,9 +60,12 @@ class Problem:
         return f"{self.file}:{self.span.line}:{self.span.column}" if self.span else self.file
 
     @property
-    def shown_lines(self) -> tuple[str, ...]:
-        """The line that it is about, underlined; nothing for a variable, or where a secret stands."""
-        if self.secret or self.span is None or self.origin is None or self.origin.source is None:
+    def line(self) -> int:
+        return self.span.line if self.span else 0
+
+    def shown_lines(self, hidden: set[tuple[str, int]]) -> tuple[str, ...]:
+        """The line that it is about, underlined; nothing for a variable, or for a line (file, number) with a secret."""
+        if self.span is None or self.origin is None or self.origin.source is None or (self.file, self.line) in hidden:
             return ()
         return excerpt(self.origin.source.lines[self.span.line - 1], self.span)
 
@@ -83,22 +86,27 @@ def problems_of(error: ValidationError, layers: Layers) -> Iterator[Problem]:
             yield Problem(layers.origin(path[:-1]), _expected(detail), at_key=True)
         else:
             secret = isinstance(cause, SecretInPlainText)
-            yield Problem(layers.origin(path), _expected(detail), _nearest_choice(detail), secret=secret)
+            yield Problem(layers.origin(path), _expected(detail), _correction(detail), secret=secret)
 
 
 def refusal(problems: Iterable[Problem]) -> UsageError:
     """All problems as one error, in the order of the files; the same finding of several environments is told once."""
     distinct = {(problem.where, problem.key, problem.what): problem for problem in problems}.values()
     ordered = sorted(distinct, key=lambda p: (p.file, p.span or Span(0, 0, 0), p.key))
+    hidden = {(problem.file, problem.line) for problem in ordered if problem.secret}
     if len(ordered) == 1:
         only = ordered[0]
         return UsageError(
-            f"{only.key}: {only.what}", where=only.where, now=NOTHING_RAN, hint=only.hint, details=only.shown_lines
+            f"{only.key}: {only.what}",
+            where=only.where,
+            now=NOTHING_RAN,
+            hint=only.hint,
+            details=only.shown_lines(hidden),
         )
     lines: list[str] = []
     for problem in ordered[:_MOST]:
         lines.append(f"{problem.where}: {problem.key}: {problem.what}" + (f"; {problem.hint}" if problem.hint else ""))
-        lines.extend(f"  {line}" for line in problem.shown_lines)
+        lines.extend(f"  {line}" for line in problem.shown_lines(hidden))
     if len(ordered) > _MOST:
         lines.append(f"and {len(ordered) - _MOST} more")
     files = ", ".join(dict.fromkeys(problem.file for problem in ordered))
@@ -113,7 +121,7 @@ def _unknown_key(path: KeyPath, layers: Layers) -> Problem:
     if section is Environment:
         keys += OVERLAY
     hint = did_you_mean(word, keys)
-    if not hint and section is Environment and word in _aliases(Project):
+    if not hint and section is Environment and word in _aliases(Project).keys() - {"environments"}:
         hint = "it is the same for all environments: set it in [tool.shiptasks]"
     if not hint:
         hint = f"the keys here are: {', '.join(sorted(keys))}"
@@ -186,10 +194,14 @@ def _choices(detail: ErrorDetails) -> tuple[str, ...]:
     return tuple(str(choice) for choice in get_args(_kind(detail["loc"])))
 
 
-def _nearest_choice(detail: ErrorDetails) -> str:
-    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
-        return ""
-    return did_you_mean(detail["input"], _choices(detail))
+def _correction(detail: ErrorDetails) -> str:
+    """What was probably meant, where that can be told."""
+    kind, value = detail["type"], detail["input"]
+    if kind == "tuple_type" and isinstance(value, str) and value.strip() and len(value) <= 60:
+        return f"write {json.dumps(value.split(), ensure_ascii=not value.isprintable())}"
+    if kind == "literal_error" and isinstance(value, str) and len(_choices(detail)) > 1:
+        return did_you_mean(value, _choices(detail))
+    return ""
 
 
 def _told(value: Any) -> str:
@@ -204,7 +216,7 @@ def _told(value: Any) -> str:
         return "a table"
     if isinstance(value, (datetime.date, datetime.time)):
         return "a date or time"
-    return "a number" if isinstance(value, int) and abs(value) > 10**20 else str(value)
+    return "so large a number" if isinstance(value, int) and abs(value) > 10**20 else str(value)
 
 
 def _part(part: str | int, *, first: bool) -> str:

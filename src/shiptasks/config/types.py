@@ -209,6 +209,12 @@ def _check_command(value: str) -> str:
     return value
 
 
+def _check_stage(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+        raise ValueError("expected the name of a stage in the Dockerfile")
+    return value
+
+
 def _check_argument(value: str) -> str:
     if not _ARGUMENT.fullmatch(value):
         raise ValueError("expected the name of a build argument: letters, digits and '_', not beginning with a digit")
@@ -223,6 +229,7 @@ Duration = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Name = Annotated[str, AfterValidator(check_name)]
 ArgumentName = Annotated[str, AfterValidator(_check_argument)]
+StageName = Annotated[str, AfterValidator(_check_stage)]
 Command = Annotated[str, AfterValidator(_check_command)]
 Registry = Annotated[str, AfterValidator(_check_registry)]
 ImageReference = Annotated[str, AfterValidator(_check_image)]

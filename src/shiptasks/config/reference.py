@@ -1,0 +1,147 @@
+"""docs/configuration.md, written from the model: `python -m shiptasks.config.reference > docs/configuration.md`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import sys
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from shiptasks.config import model
+from shiptasks.config.load import LOCAL_FILE, VARIABLES
+from shiptasks.config.model import OVERLAY, Environment, Project, Section
+
+_INTRODUCTION = f"""\
+# Configuration
+
+<!-- Written by `python -m shiptasks.config.reference`; a test keeps it so. -->
+
+Everything is in `[tool.shiptasks]` of the repository's `pyproject.toml`, which may hold nothing else. The least is:
+
+```toml
+[tool.shiptasks]
+project = "shop"
+services.app.context = "."
+```
+
+## Where a value comes from
+
+Later wins; tables are merged key by key, lists and all other values are replaced.
+
+1. The defaults below.
+2. `[tool.shiptasks]` in `pyproject.toml`.
+3. The chosen environment's own {", ".join(f"`{key}`" for key in OVERLAY)} in `[tool.shiptasks.environments.<name>]`.
+   It changes services that `[tool.shiptasks.services]` defines; it does not add any.
+4. `{LOCAL_FILE}` beside `pyproject.toml`, for one machine only: the same keys, at top level. Do not commit it.
+   Its `environments` come last, each for that environment.
+5. {", ".join(f"`{name}` for `{'.'.join(path)}`" for name, path in VARIABLES.items())}, unless empty.
+
+All environments are checked whenever the configuration is read, not only the chosen one. Every problem is reported at
+once, with file, line and column, and nothing is run.
+
+## Kinds of values
+"""
+
+# By how the model writes the type: what people call it, and what it must be.
+_KINDS = {
+    "Duration": ("duration", 'Hours, minutes, seconds, milliseconds: `"2h"`, `"1m30s"`, `"500ms"`. At most 366 days.'),
+    "Size": ("size", 'Bytes in powers of 1000: `"500MB"`, `"2GB"`; units `B`, `KB`, `MB`, `GB`, `TB`.'),
+    "Name": ("name", "Lower-case letters, digits and inner hyphens, at most 40 characters."),
+    "RelativePath": ("path", "Inside the repository, relative to `pyproject.toml`, without `..`."),
+    "HostPath": ("path on the host", "Absolute, without `..`; letters, digits, `.`, `_`, `-`."),
+    "LocalPath": ("path on this machine", "`~` is your home folder."),
+    "LocalPaths": ("list of paths on this machine", ""),
+    "HttpPath": ("HTTP path", 'Begins with `/`: `"/health"`.'),
+    "HttpPaths": ("list of HTTP paths", ""),
+    "Url": ("address", '`"https://shop.example.com"`, without credentials.'),
+    "HostAddresses": (
+        "list of hosts",
+        'At least one: `"host"`, `"user@host"`, `"user@host:port"`, or `"local"` for this machine without SSH.',
+    ),
+    "Registry": (
+        "registry",
+        '`"ghcr.io/acme"`: host, optional port and path, lower-case, without scheme or credentials.',
+    ),
+    "ImageReference": ("image", '`"haproxy:3.0"`, with a registry or a digest if you like.'),
+    "StageName": ("text", ""),
+    "Words": ("list of words", 'A command and its arguments, one item each: `["alembic", "upgrade", "head"]`.'),
+    "Table[Name, Command]": ("commands by name", '`ruff = "ruff check ."`'),
+    "Table[ArgumentName, str]": ("text by name", ""),
+    "str": ("text", ""),
+    "int": ("whole number", ""),
+    "bool": ("true or false", ""),
+}
+
+
+def render() -> str:
+    """The whole of docs/configuration.md."""
+    tree = ast.parse(inspect.getsource(model))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    kinds = "\n".join(f"- **{word}**: {rule}" for word, rule in _KINDS.values() if rule)
+    sections = [_INTRODUCTION, kinds, ""]
+    for section in sorted(_sections(), key=lambda each: each is not Project):
+        title, _, rest = (inspect.getdoc(section) or "").partition(": ")
+        sections += [f"## {title}", "", f"{rest[:1].upper()}{rest[1:]}", ""]
+        sections += ["| Key | Kind | Default | Meaning |", "|---|---|---|---|"]
+        sections += [_row(*each, section) for each in _documented(classes[section.__name__])]
+        sections.append("")
+    return "\n".join(sections)
+
+
+def _sections() -> list[type[Section]]:
+    named = [value for value in vars(model).values() if inspect.isclass(value) and issubclass(value, Section)]
+    return [section for section in named if section is not Section]
+
+
+def _documented(section: ast.ClassDef) -> list[tuple[str, str, str]]:
+    """(field, type as the model writes it, docstring) of each field."""
+    found = []
+    for node, after in zip(section.body, section.body[1:], strict=False):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not node.target.id.startswith("_"):
+            told = after.value if isinstance(after, ast.Expr) else None
+            text = told.value if isinstance(told, ast.Constant) and isinstance(told.value, str) else ""
+            found.append((node.target.id, ast.unparse(node.annotation), inspect.cleandoc(text)))
+    return found
+
+
+def _row(field: str, annotation: str, meaning: str, section: type[Section]) -> str:
+    info = section.model_fields[field]
+    kind = _kind(annotation.removesuffix(" | None"), info)
+    if section is Environment and info.alias in OVERLAY:
+        raise ValueError(f"`{info.alias}` is both an environment's own key and an overlay")
+    return f"| `{info.alias}` | {kind} | {_default(annotation, info)} | {' '.join(meaning.split())} |"
+
+
+def _kind(annotation: str, info: FieldInfo) -> str:
+    if annotation.startswith("Literal"):
+        return " or ".join(f"`{json.dumps(choice)}`" for choice in getattr(info.annotation, "__args__", ()))
+    for section in _sections():
+        title = (inspect.getdoc(section) or "").partition(":")[0]
+        if annotation == section.__name__:
+            return f"table {title}"
+        if f"[Name, {section.__name__}]" in annotation:
+            return f"tables {title}"
+    bounds = {type(item).__name__: item for item in info.metadata}
+    if annotation == "int" and {"Ge", "Le"} <= bounds.keys():
+        return f"whole number from {bounds['Ge'].ge} to {bounds['Le'].le}"
+    return _KINDS[annotation][0]
+
+
+def _default(annotation: str, info: FieldInfo) -> str:
+    if info.is_required():
+        return "**required**"
+    value: Any = info.default
+    if value is None or isinstance(value, Section) or value in ("", (), {}):
+        return ""
+    if annotation == "Duration":
+        return f'`"{value:g}s"`'
+    if annotation == "Size":
+        return f'`"{value / 1e9:g}GB"`'
+    return f"`{json.dumps(value)}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
