@@ -61,7 +61,7 @@ class Tracker:
         self.texts: list[str] = []
         for service in self._services:
             ends = ExitStack()
-            handle = ends.enter_context(bus.step(f"build {service}", stage=STAGE, service=service))
+            handle = ends.enter_context(bus.step("build", stage=STAGE, service=service))
             self._progress[service] = Progress(handle, ends, time.monotonic())
 
     def take(self, record: Record) -> None:

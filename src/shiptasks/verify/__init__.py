@@ -1,0 +1,9 @@
+"""Is what was deployed what runs and what answers? Containers and proxy on the hosts, endpoints from here."""
+
+from __future__ import annotations
+
+from shiptasks.verify.model import Check, Expected, Report, Result, Status, Verdict
+from shiptasks.verify.runner import run
+from shiptasks.verify.suite import plan
+
+__all__ = ["Check", "Expected", "Report", "Result", "Status", "Verdict", "plan", "run"]

@@ -1,0 +1,107 @@
+"""`inv build`: the images of the services, side by side, at one version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shiptasks.tasks._task import answer, project_of, task, words
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from shiptasks.build.bake import BuildResult
+
+
+@task(
+    help={
+        "version": "version to build; from the git tag or commit when left out",
+        "service": "services to build, separated by commas; all when left out",
+        "push": "push to the registry instead of keeping the images in the local engine",
+        "plan": "show what would be built, and build nothing; with --format=json the bake file",
+    }
+)
+def build(
+    c: Context,
+    version: str = "",
+    service: str = "",
+    push: bool = False,
+    plan: bool = False,
+    format: str = "text",
+) -> None:
+    """Build the images of the services, side by side."""
+    from shiptasks.build import bake, engine, manifest, source
+    from shiptasks.build.plan import check_sources
+    from shiptasks.build.plan import plan as plan_build
+    from shiptasks.run.run import start
+
+    project = project_of(c)
+    sources = source.look(project.root)
+    version = version or sources.version()
+
+    def planned(registry_cache: bool) -> Any:
+        return plan_build(
+            project,
+            version,
+            sources.revision,
+            services=words(service) if service else None,
+            push=push,
+            created=sources.created(manifest.now()),
+            source=sources.url,
+            registry_cache=registry_cache,
+        )
+
+    # Wrong input is answered before the engine is asked for anything.
+    check_sources(project, planned(registry_cache=False))
+    if plan and not push:
+        made = planned(registry_cache=False)
+        answer(format, made.bake(), "\n".join(made.lines()))
+        return
+    found = engine.preflight(project.root)
+    made = planned(found.registry_cache)
+    if plan:
+        answer(format, made.bake(), "\n".join(made.lines()))
+        return
+    with start(project, "build", version=version, format=format) as run:
+        result = bake.build(project, made, found, run.bus)
+        path = manifest.folder(project) / f"{version}.json"
+        run.result = {"manifest": str(path), **_data(result)}
+        run.summary = f"{len(result.built)} images at {version}"
+        run.show(_table(result))
+
+
+def _data(result: BuildResult) -> dict[str, Any]:
+    return {
+        "version": result.manifest.version,
+        "revision": result.manifest.revision,
+        "images": [
+            {
+                "service": one.image.service,
+                "image": one.image.ref,
+                "image_id": one.image.image_id,
+                "digest": one.image.digest,
+                "size": one.image.size,
+                "seconds": round(one.seconds, 3),
+                "cached_steps": one.cached,
+                "steps": one.steps,
+            }
+            for one in result.built
+        ],
+    }
+
+
+def _table(result: BuildResult) -> str:
+    from shiptasks.run.table import size, table
+    from shiptasks.run.text import seconds
+
+    rows = [
+        (
+            one.image.service,
+            f"{one.image.name}:{one.image.tag}",
+            size(one.image.size),
+            one.image.digest or "not pushed",
+            seconds(one.seconds),
+            f"{one.cached}/{one.steps}",
+        )
+        for one in result.built
+    ]
+    return table(("service", "image", "size", "digest", "time", "cached"), rows, right=("size", "time", "cached"))

@@ -1,0 +1,28 @@
+"""The check of the proxy on a host: its container runs, and is healthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shiptasks.verify.containers import store
+from shiptasks.verify.model import Facts, Verdict
+
+GROUP = "proxy"
+SERVICE = "proxy"
+"""Compose service of the proxy that a deploy runs beside the project's own."""
+
+
+@dataclass(frozen=True)
+class ProxyRuns:
+    """The container that decides who gets traffic runs; without it nothing answers on the published port."""
+
+    host: str
+    service: str = SERVICE
+    group: str = GROUP
+
+    @property
+    def target(self) -> str:
+        return "proxy runs"
+
+    def look(self, facts: Facts) -> Verdict:
+        return store(SERVICE, facts.containers(self.host, SERVICE))
