@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from shiptasks.hosts.base import HostError, Session
-from shiptasks.hosts.session import ShellSession, check_put, ending
+from shiptasks.hosts.scripts import check_put, ending
+from shiptasks.hosts.session import ShellSession
 
 _CHUNK = 1 << 16
 

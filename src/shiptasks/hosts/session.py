@@ -5,8 +5,6 @@ The protocol is in frame.py; what carries the bytes (a local process, an SSH cha
 
 from __future__ import annotations
 
-import hashlib
-import posixpath
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import Protocol
 
 from shiptasks.hosts import frame as frames
 from shiptasks.hosts.base import Cancelled, HostError, OnLine, Result, ScriptFailed, StepTimeout, quote
+from shiptasks.hosts.scripts import check_put, finish_put, start_put
 
 _INLINE = 64 * 1024
 _LAST_LINES = 20
@@ -34,7 +33,7 @@ class Wire(Protocol):
         """What came on standard output and error. Raises TimeoutError, and EOFError at the end or once woken."""
 
     def end(self, group: int) -> None:
-        """End the process group by the script `ending`; returns when it is gone. Raises HostError when it cannot."""
+        """End the process group by `scripts.ending`; returns when it is gone. Raises HostError when it cannot."""
 
     def wake(self) -> None:
         """Make `receive`, now or later, raise EOFError. From any thread."""
@@ -80,7 +79,7 @@ class ShellSession:
             if len(data) > _INLINE and self._upload is not None:
                 self._put_by(self._upload, data, path, mode)
             else:
-                self.run(_temporary(path) + 'cat >"$t" || exit\n' + _finish(data, path, mode), stdin=data)
+                self.run(start_put(path) + 'cat >"$t" || exit\n' + finish_put(data, path, mode), stdin=data)
         except ScriptFailed as error:
             raise HostError(
                 f"could not write {path} on {self._host}",
@@ -90,7 +89,7 @@ class ShellSession:
             ) from error
 
     def _put_by(self, upload: Upload, data: bytes, path: str, mode: int) -> None:
-        temporary = self.run(_temporary(path) + "trap - EXIT; printf '%s.' \"$t\"").stdout[:-1]
+        temporary = self.run(start_put(path) + "trap - EXIT; printf '%s.' \"$t\"").stdout[:-1]
         kept = f"t={quote(temporary)}\ntrap 'rm -f -- \"$t\"' EXIT\n"
         try:
             sent = upload(data, temporary)
@@ -99,9 +98,9 @@ class ShellSession:
                 self.run(kept, check=False, timeout=10)
             raise
         if sent:
-            self.run(kept + _finish(data, path, mode))
+            self.run(kept + finish_put(data, path, mode))
         else:
-            self.run(kept + 'cat >"$t" || exit\n' + _finish(data, path, mode), stdin=data)
+            self.run(kept + 'cat >"$t" || exit\n' + finish_put(data, path, mode), stdin=data)
 
     @property
     def running(self) -> bool:
@@ -254,59 +253,6 @@ class ShellSession:
                 details=_last_lines(result.stderr if result.stderr.strip() else result.stdout),
             )
         return result
-
-
-def ending(group: int) -> str:
-    """Shell text that ends a process group: asked to, killed after about 3 s, given up after 1 s more (exit 1).
-
-    Zombies do not count as living: where the first process of a container reaps nobody they stay for ever.
-    """
-    return f"""
-alive() {{
-    [ -r /proc/self/stat ] || {{ kill -s 0 -- -{group}; return; }}
-    for stat in /proc/[0-9]*/stat; do
-        read -r line <"$stat" || continue
-        set -- ${{line##*) }}
-        [ "$3" = {group} ] && [ "$1" != Z ] && return 0
-    done
-    return 1
-}}
-exec 2>/dev/null
-kill -s TERM -- -{group}
-tries=0
-while alive; do
-    tries=$((tries + 1))
-    [ $tries -eq 60 ] && kill -s KILL -- -{group}
-    [ $tries -ge 80 ] && exit 1
-    sleep 0.05
-done
-"""
-
-
-def check_put(path: str, mode: int) -> None:
-    """Raises ValueError for what `put` cannot take."""
-    if not posixpath.isabs(path) or path.endswith("/") or "\0" in path or not 0 <= mode <= 0o7777:
-        raise ValueError("put needs the absolute path of a file, and a mode")
-
-
-def _temporary(path: str) -> str:
-    """Shell text: a new file of mode 600, in the folder of `path`, in `$t`; removed when the script ends early."""
-    folder = posixpath.dirname(path)
-    template = posixpath.join(folder, ".shiptasks.XXXXXX")
-    return (
-        f"[ -d {quote(path)} ] && {{ echo 'it is a folder' >&2; exit 1; }}\n"
-        f"umask 077\nt=$(mktemp {quote(template)}) || exit\n"
-        "trap 'rm -f -- \"$t\"' EXIT; trap 'exit 1' HUP INT TERM\n"
-    )
-
-
-def _finish(data: bytes, path: str, mode: int) -> str:
-    digest = hashlib.sha256(data).hexdigest()
-    return (
-        'sum=$(sha256sum <"$t") || exit\n'
-        f"[ \"${{sum%% *}}\" = {digest} ] || {{ echo 'the checksum differs from what was sent' >&2; exit 1; }}\n"
-        f'chmod {mode:o} -- "$t" && mv -f -- "$t" {quote(path)} && trap - EXIT\n'
-    )
 
 
 def _lines(on_line: OnLine | None, stream: str) -> Callable[[str], None] | None:

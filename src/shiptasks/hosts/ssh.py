@@ -10,7 +10,8 @@ from paramiko import Channel, SSHException, Transport
 
 from shiptasks.hosts.base import HostError, Session
 from shiptasks.hosts.connection import StrictConnection
-from shiptasks.hosts.session import ShellSession, ending
+from shiptasks.hosts.scripts import ending
+from shiptasks.hosts.session import ShellSession
 from shiptasks.hosts.settings import Target
 
 _CHUNK = 1 << 20
