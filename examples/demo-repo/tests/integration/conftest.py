@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import uuid
@@ -19,6 +20,11 @@ from support import Container, Process, alembic, docker, eventually
 
 LABEL = "com.example.shop.test"
 PASSWORD = uuid.uuid4().hex
+
+
+def pytest_configure() -> None:
+    # Ended by SIGTERM, as a pipeline does it, the tests still remove what they started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
