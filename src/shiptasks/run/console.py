@@ -108,9 +108,8 @@ class Console:
         self._update()
         mark = self._mark(event.outcome)
         self._print(RichText.assemble(mark, " ", self._line(started, event.detail, event.seconds)))
-        if event.outcome == "failed":
-            for line in output:
-                self._print(RichText(f"    {line}", style="dim"), wrap=True)
+        if event.outcome == "failed" and output:
+            self._print(RichText("\n".join(f"    {line}" for line in output), style="dim"), wrap=True)
 
     def _line(self, step: StepStarted, detail: str, took: float) -> RichText:
         place = text.place(step.host, step.service)

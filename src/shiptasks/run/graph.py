@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from shiptasks.run.process import stop_requested
+from shiptasks.run.process import Stop, current_stop
 
 T = TypeVar("T")
 
@@ -39,7 +38,7 @@ def side_by_side(
         return ()
     from concurrent.futures import ThreadPoolExecutor, wait
 
-    stop = threading.Event()
+    stop = Stop(current_stop.get())
 
     def call(function: Callable[[], T]) -> Outcome[T]:
         if stop.is_set():
@@ -52,7 +51,7 @@ def side_by_side(
             return Outcome(error=error)
 
     def in_context(function: Callable[[], T]) -> Outcome[T]:
-        stop_requested.set(stop)
+        current_stop.set(stop)
         return call(function)
 
     pool = ThreadPoolExecutor(max_workers=min(jobs or os.cpu_count() or 1, len(functions)))

@@ -14,6 +14,7 @@ from shiptasks.run.plain import Plain, folds_of
 
 Format = Literal["text", "json"]
 FORMATS: tuple[Format, ...] = ("text", "json")
+_NOT_CI = ("", "0", "false")
 _PLAIN_COLUMNS = 120  # a CI log has no width of its own
 
 
@@ -24,7 +25,7 @@ def listener(format: str, *, environ: Mapping[str, str] = os.environ) -> Listene
 
 def listener_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Listener:
     """The listener for a stream: NO_COLOR, FORCE_COLOR, TERM, CI and COLUMNS decide how it looks."""
-    if stream.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb":
+    if stream.isatty() and environ.get("TERM") != "dumb" and environ.get("CI", "") in _NOT_CI:
         from shiptasks.run.console import Console
 
         return Console(stream)

@@ -154,10 +154,10 @@ class Plain:
             return
         mark = self._marks.of(event.outcome)
         self._write(self._step_line(mark, event.outcome, started, event.detail, event.seconds))
-        if output and self._folds:
+        shown = list(output)[-text.TAIL :] if event.outcome == "failed" else []
+        if self._folds and len(output) > len(shown):
             self._raw(self._folds.fold(started, output))
-        if event.outcome == "failed":
-            self._write(*(f"    {line}" for line in list(output)[-text.TAIL :]))
+        self._write(*(f"    {line}" for line in shown))
 
     def _step_line(self, mark: str, kind: str, step: StepStarted, detail: str, took: float | None) -> str:
         place = text.place(step.host, step.service)

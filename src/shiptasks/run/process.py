@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-import os
 import re
-import selectors
 import shlex
 import signal
 import subprocess
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from shiptasks.errors import Failed, Interrupted, UsageError
-
-OnLine = Callable[[str, str], None]
-"""Called with each line of output as it comes, without its end, and `stdout` or `stderr`."""
+from shiptasks.run.pipes import OnLine, Pipes, end_group
 
 GRACE = 5.0
 """Seconds between asking a process group to end and killing it."""
 KEEP = 4_000_000
 """Bytes kept of each stream unless told otherwise: enough for any answer that is parsed."""
 
-_LONGEST_LINE = 65_536
 _TICK = 0.1
-_LINGER = 0.3  # a daemon may hold the pipes open after the command's end: wait this long for its last words
 
 # What makes a command a matter for a shell: operators, expansions, assignments, and words that only a shell knows.
 _SHELL_SYNTAX = re.compile(r"[|&;<>()$`\n*?\[\]{}~#]")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _SHELL_WORDS = frozenset({"!", ".", ":", "cd", "eval", "exec", "exit", "export", "set", "source", "ulimit", "umask"})
 
-stop_requested: ContextVar[threading.Event | None] = ContextVar("stop_requested", default=None)
-"""Set by the graph for the steps that it runs: when it is set, their processes are ended."""
+
+class Stop:
+    """A wish that steps end: their processes are ended when it, or the one around it, is set."""
+
+    def __init__(self, around: Stop | None = None) -> None:
+        self._around = around
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set() or (self._around is not None and self._around.is_set())
+
+
+current_stop: ContextVar[Stop | None] = ContextVar("current_stop", default=None)
+"""What ends the processes of the step that runs in this context; the graph sets it."""
 
 
 class ProcessTimeout(Failed):
@@ -114,28 +121,28 @@ def run(
         raise TypeError("argv is a list of words; for a user's command string see command_line()")
     began = time.monotonic()
     process = _spawn(argv, cwd, env, stdin is not None, hint)
-    streams = _Streams(process, stdin, on_line, keep)
-    stop = stop_requested.get()
+    pipes = Pipes(process, stdin, on_line, keep)
+    stop = current_stop.get()
     deadline = None if timeout is None else began + timeout
     try:
-        while not streams.finished():
+        while not pipes.finished():
             if deadline is not None and time.monotonic() >= deadline:
-                _end(process, streams, grace)
+                _end(process, pipes, grace)
                 raise ProcessTimeout(
-                    f"`{shown(argv)}` did not end within {timeout:g} seconds", details=streams.result(argv, 0).tail()
+                    f"`{shown(argv)}` did not end within {timeout:g} seconds",
+                    details=_result(argv, process, pipes, time.monotonic() - began).tail(),
                 )
             if stop is not None and stop.is_set():
-                _end(process, streams, grace)
                 raise Interrupted(f"`{shown(argv)}` was stopped")
-            streams.pump(_TICK)
+            pipes.pump(_TICK)
     except BaseException:
-        _end(process, streams, grace)
+        _end(process, pipes, grace)
         raise
     finally:
-        _kill_group(process, signal.SIGKILL)
+        end_group(process, signal.SIGKILL)
         process.wait()
-        streams.close()
-    result = streams.result(argv, time.monotonic() - began)
+        pipes.close()
+    result = _result(argv, process, pipes, time.monotonic() - began)
     if check and not result.ok:
         raise Failed(f"`{shown(argv)}` {ending(result.exit_code)}", details=result.tail())
     return result
@@ -182,145 +189,17 @@ def _spawn(
         raise Failed(f"`{shown(argv)}` could not be started: {error.strerror}", now="nothing was run") from None
 
 
-def _kill_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-        os.killpg(process.pid, number)
+def _result(argv: Sequence[str], process: subprocess.Popen[bytes], pipes: Pipes, seconds: float) -> Result:
+    stdout, stderr = pipes.text("stdout"), pipes.text("stderr")
+    return Result(tuple(argv), process.returncode, stdout, stderr, seconds, pipes.truncated)
 
 
-def _end(process: subprocess.Popen[bytes], streams: _Streams, grace: float) -> None:
+def _end(process: subprocess.Popen[bytes], pipes: Pipes, grace: float) -> None:
     """Ask the group to end, read on meanwhile (it may be blocked on a full pipe), then kill what is left."""
     if process.poll() is None:
-        _kill_group(process, signal.SIGTERM)
+        end_group(process, signal.SIGTERM)
         until = time.monotonic() + grace
         while process.poll() is None and time.monotonic() < until:
-            streams.pump(_TICK)
-    _kill_group(process, signal.SIGKILL)
+            pipes.pump(_TICK)
+    end_group(process, signal.SIGKILL)
     process.wait()
-
-
-class _Lines:
-    """Cuts bytes into lines without ever copying what came before, and keeps the last `keep` bytes of them."""
-
-    def __init__(self, stream: str, on_line: OnLine | None, keep: int) -> None:
-        self._stream = stream
-        self._on_line = on_line
-        self._keep = keep
-        self._rest = b""
-        self._lines: deque[bytes] = deque()
-        self._size = 0
-        self.truncated = False
-
-    def feed(self, data: bytes) -> None:
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        for line in whole:
-            self._add(line, b"\n")
-        while len(self._rest) > _LONGEST_LINE:
-            self._add(self._rest[:_LONGEST_LINE], b"")
-            self._rest = self._rest[_LONGEST_LINE:]
-
-    def finish(self) -> None:
-        if self._rest:
-            self._add(self._rest, b"")
-            self._rest = b""
-
-    def text(self) -> str:
-        return b"".join(self._lines).decode("utf-8", "replace")
-
-    def _add(self, line: bytes, end: bytes) -> None:
-        self._lines.append(line + end)
-        self._size += len(line) + len(end)
-        while self._size > self._keep:
-            self._size -= len(self._lines.popleft())
-            self.truncated = True
-        if self._on_line:
-            # A progress bar rewrites its line with carriage returns: what was left standing is the line.
-            shown_last = line.rstrip(b"\r").rpartition(b"\r")[2]
-            on_line, self._on_line = self._on_line, None  # one that raises is not called again while we clean up
-            on_line(shown_last.decode("utf-8", "replace"), self._stream)
-            self._on_line = on_line
-
-
-class _Streams:
-    """The three pipes of a process, served together so that neither side can block the other."""
-
-    def __init__(
-        self, process: subprocess.Popen[bytes], stdin: bytes | None, on_line: OnLine | None, keep: int
-    ) -> None:
-        self._process = process
-        self._selector = selectors.DefaultSelector()
-        self._lines = {name: _Lines(name, on_line, keep) for name in ("stdout", "stderr")}
-        self._to_write = memoryview(stdin or b"")
-        self._ended_at: float | None = None
-        for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
-            self._register(pipe, selectors.EVENT_READ, name)
-        if process.stdin is not None:
-            self._register(process.stdin, selectors.EVENT_WRITE, "stdin")
-
-    def _register(self, pipe: IO[bytes] | None, event: int, name: str) -> None:
-        assert pipe is not None
-        os.set_blocking(pipe.fileno(), False)
-        self._selector.register(pipe, event, name)
-
-    def pump(self, seconds: float) -> None:
-        """Serve the pipes once, waiting at most so long."""
-        if not self._selector.get_map():
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
-            return
-        for key, _ in self._selector.select(seconds):
-            pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
-            if key.data == "stdin":
-                self._write(pipe)
-            else:
-                self._read(pipe, key.data)
-
-    def finished(self) -> bool:
-        """True when the process has ended and its output has been read."""
-        if self._process.poll() is None:
-            return False
-        if self._ended_at is None:
-            self._ended_at = time.monotonic()
-            _kill_group(self._process, signal.SIGTERM)  # what it left in the background
-        reading = [key for key in self._selector.get_map().values() if key.data != "stdin"]
-        return not reading or time.monotonic() - self._ended_at > _LINGER
-
-    def _write(self, pipe: IO[bytes]) -> None:
-        try:
-            sent = os.write(pipe.fileno(), self._to_write[:_LONGEST_LINE]) if self._to_write else 0
-        except BlockingIOError:
-            return
-        except OSError:  # it does not want to read on: no error of ours
-            self._to_write = memoryview(b"")
-            sent = 0
-        self._to_write = self._to_write[sent:]
-        if not self._to_write:
-            self._forget(pipe)
-
-    def _read(self, pipe: IO[bytes], name: str) -> None:
-        try:
-            data = os.read(pipe.fileno(), _LONGEST_LINE)
-        except BlockingIOError:
-            return
-        if data:
-            self._lines[name].feed(data)
-        else:
-            self._lines[name].finish()
-            self._forget(pipe)
-
-    def _forget(self, pipe: IO[bytes]) -> None:
-        self._selector.unregister(pipe)
-        pipe.close()
-
-    def close(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            self._forget(key.fileobj)  # type: ignore[arg-type]
-        self._selector.close()
-        for lines in self._lines.values():
-            lines.finish()
-
-    def result(self, argv: Sequence[str], seconds: float) -> Result:
-        out, err = self._lines["stdout"], self._lines["stderr"]
-        out.finish()
-        err.finish()
-        code = self._process.returncode if self._process.returncode is not None else -1
-        return Result(tuple(argv), code, out.text(), err.text(), seconds, out.truncated or err.truncated)

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -41,7 +41,6 @@ class Run:
     """Plain data: what the run amounts to. In the JSON format it is printed under `result`, on failure too."""
     summary: str = ""
     """A few words for the last line, such as `5 passed`."""
-    _nested: bool = field(default=False, repr=False)
 
     @property
     def secrets(self) -> Secrets:
@@ -74,13 +73,19 @@ def start(
     """
     outer = _current.get()
     if outer is not None:
-        yield Run(outer.bus, outer.run_id, outer.folder, project, outer.format, _nested=True)
+        yield Run(outer.bus, outer.run_id, outer.folder, project, outer.format)
         return
     format = as_format(format)
     stdout = sys.stdout
     run_id = new_run_id()
-    folder = new_folder(project.state_dir, run_id)
-    bus = Bus(RunLog(folder), listener(format), secrets=secrets)
+    try:
+        folder = new_folder(project.state_dir, run_id)
+        log = RunLog(folder)
+    except OSError as problem:
+        raise Failed(
+            f"the run log cannot be written: {problem.strerror}", where=str(problem.filename), now="nothing was run"
+        ) from None
+    bus = Bus(log, listener(format), secrets=secrets)
     run = Run(bus, run_id, folder, project, format)
     token = _current.set(run)
     began = time.monotonic()
@@ -95,6 +100,8 @@ def start(
                 if isinstance(raised, (SystemExit, GeneratorExit)):
                     raise
                 error = _as_ours(raised, run, task)
+                if debugging():
+                    sys.stderr.write(run.secrets.mask(trace_of(raised)))
                 if error is raised:
                     raise
                 raise error from raised
@@ -159,15 +166,21 @@ def _as_ours(raised: BaseException, run: Run, task: str) -> ShiptasksError:
         return raised
     if isinstance(raised, KeyboardInterrupt):
         return Interrupted(f"{task} was interrupted")
-    path = run.folder / "traceback.txt"
-    trace = run.secrets.mask("".join(traceback.format_exception(type(raised), raised, raised.__traceback__)))
+    return unexpected(raised, run.folder, task, run.secrets)
+
+
+def unexpected(raised: BaseException, folder: Path, task: str, secrets: Secrets) -> Failed:
+    """The error for one that nobody expected; its traceback is in `folder`."""
+    path = folder / "traceback.txt"
     with suppress(OSError):
-        path.write_text(trace, encoding="utf-8")
-        path.chmod(0o600)
-    if debugging():
-        sys.stderr.write(trace)
+        path.touch(mode=0o600)
+        path.write_text(secrets.mask(trace_of(raised)), encoding="utf-8")
     return Failed(
         f"{task} met an error that it does not know: {type(raised).__name__}: {raised}",
         where=os.path.relpath(path),
         hint="read the traceback in that file, or run again with --debug",
     )
+
+
+def trace_of(raised: BaseException) -> str:
+    return "".join(traceback.format_exception(type(raised), raised, raised.__traceback__))

@@ -16,7 +16,7 @@ TAIL = 30
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x09}
 _SECONDS_WIDTH = 7
-_STOPS = (0, 34, 52)  # where title, place and detail begin, as long as everything fits
+_STOPS = (0, 32, 52)  # where title, place and detail begin, as long as everything fits
 _SHORTEST_FIELD = 6
 
 
@@ -106,15 +106,12 @@ def fields(values: Sequence[str], columns: int, ellipsis: str = "…") -> list[s
 
 def _joined(cells: Sequence[str]) -> list[str]:
     """The cells, each but the last one padded to where the next begins."""
+    joined = list(cells)
     present = [index for index, cell in enumerate(cells) if cell]
-    joined = ["" for _ in cells]
     position = 0
-    for index, following in zip(present, [*present[1:], None], strict=True):
-        cell = cells[index]
-        if following is not None:
-            cell = pad(cell, max(_STOPS[following] - position, width(cell) + 2))
-        joined[index] = cell
-        position += width(cell)
+    for order, index in enumerate(present[:-1], start=1):  # without a place, the detail stands where it would
+        joined[index] = pad(cells[index], max(_STOPS[order] - position, width(cells[index]) + 2))
+        position += width(joined[index])
     return joined
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from invoke.collection import Collection
 from invoke.config import merge_dicts
+from invoke.exceptions import Exit
 from invoke.tasks import Task
 
 AnyTask = Task[Any]
@@ -121,9 +122,7 @@ class Namespace(Collection):
             return call
         name = self.transform(call)
         if name not in self._tasks:
-            from shiptasks.errors import UsageError
-
-            raise UsageError(f"the task {by.name!r} wants {call!r} to run with it, and there is no such task")
+            raise Exit(f"The task {by.name!r} runs with {call!r}, and there is no task of that name.", code=2)
         return self._tasks[name]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Collection:

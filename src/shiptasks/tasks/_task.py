@@ -20,9 +20,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from invoke.context import Context
+from invoke.exceptions import Exit, Failure, ParseError
 from invoke.parser.argument import Argument
 from invoke.tasks import Task as InvokeTask
 from invoke.tasks import task as invoke_task
@@ -83,7 +84,8 @@ class Task(InvokeTask):  # type: ignore[type-arg]
         self._help = {name: self._described(name, text, names.get(name)) for name, text in texts.items()}
         self._own_debug = "debug" in names
         options.setdefault("auto_shortflags", False)
-        super().__init__(body, help=dict(self._help), positional=(), **options)
+        options.setdefault("positional", ())
+        super().__init__(body, help=dict(self._help), **options)
 
     def _described(self, name: str, text: str, default: object) -> str:
         notes = []
@@ -141,12 +143,12 @@ class Task(InvokeTask):  # type: ignore[type-arg]
         try:
             with guarded():
                 return self._run(context, args, kwargs)
-        except ShiptasksError as error:
-            self._show(error, kwargs.get("format"))
-            raise SystemExit(error.exit_code) from (error if debugging() else None)
-        except KeyboardInterrupt:
-            self._show(Interrupted(f"{self.name} was interrupted"), kwargs.get("format"))
-            raise SystemExit(Interrupted.exit_code) from None
+        except (Exit, Failure, ParseError):  # invoke's own, such as those of `c.run`: it knows what to do with them
+            raise
+        except (Exception, KeyboardInterrupt) as raised:
+            error = self._as_ours(raised)
+            self._show(error, kwargs.get("format"), raised)
+            raise SystemExit(error.exit_code) from None
         finally:
             _in_task.reset(token)
             _flush()
@@ -174,12 +176,27 @@ class Task(InvokeTask):  # type: ignore[type-arg]
             )
         return value
 
-    def _show(self, error: ShiptasksError, format: str | None) -> None:
+    def _as_ours(self, raised: BaseException) -> ShiptasksError:
+        if isinstance(raised, ShiptasksError):
+            return raised
+        if isinstance(raised, KeyboardInterrupt):
+            return Interrupted(f"{self.name} was interrupted")
+        from tempfile import mkdtemp
+
+        from shiptasks.run.run import unexpected
+        from shiptasks.run.secrets import Secrets
+
+        return unexpected(raised, Path(mkdtemp(prefix="shiptasks-")), self.name, Secrets())
+
+    def _show(self, error: ShiptasksError, format: str | None, raised: BaseException) -> None:
+        """Show an error that no run has shown: it came before one began, or without one."""
         if error.reported:
             return
-        from shiptasks.run.output import failure_of, show_error
-        from shiptasks.run.run import error_data, write_json
+        from shiptasks.run.output import debugging, failure_of, show_error
+        from shiptasks.run.run import error_data, trace_of, write_json
 
+        if debugging():
+            sys.stderr.write(trace_of(raised))
         show_error(error)
         if format == "json":
             write_json(
@@ -191,6 +208,14 @@ class Task(InvokeTask):  # type: ignore[type-arg]
                     "error": error_data(failure_of(error)),
                 }
             )
+
+
+@overload
+def task(body: Callable[..., Any], /) -> Task: ...
+
+
+@overload
+def task(*pre: str | Task, **options: Any) -> Callable[[Callable[..., Any]], Task]: ...
 
 
 def task(*args: Any, **options: Any) -> Any:
@@ -245,12 +270,6 @@ def answer(format: str, data: Any, text: str) -> None:
 def words(value: str) -> tuple[str, ...]:
     """`a,b` as a tuple; empty for an empty text."""
     return tuple(word.strip() for word in value.split(",") if word.strip())
-
-
-def debugging() -> bool:
-    from shiptasks.run.output import debugging
-
-    return debugging()
 
 
 def _flush() -> None:
