@@ -36,11 +36,12 @@ def test_each_wrong_line_is_answered_at_its_place(block: list[str], tmp_path: Pa
     assert error.what == what
     assert [f"hint: {error.hint}"] * bool(error.hint) == hint
     if place.startswith("column "):
-        column, shown = int(place.removeprefix("column ")), ()
+        column = int(place.removeprefix("column "))
+        assert error.details == ()
     else:
-        column, shown = place.index("^") + 1, (f"3 | {written}", f"  | {place}")
+        column = place.index("^") + 1
+        assert error.details == (f"3 | {written}", f"  | {place}")
     assert error.where == f"pyproject.toml:3:{column}"
-    assert error.details == shown
 
 
 def test_the_table_of_wrong_lines_is_long() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -163,15 +163,23 @@ SCALARS = [
 BLANKS = ["", " ", "\t", "  "]
 
 
+_T = TypeVar("_T")
+
+
 class Writer:
     """A TOML document written at random, with where each key was put."""
 
     def __init__(self, draw: st.DataObject) -> None:
-        self.pick = lambda options: draw.draw(st.sampled_from(options))
-        self.count = lambda most: draw.draw(st.integers(0, most))
+        self.draw = draw
         self.text = ""
         self.keys: dict[KeyPath, tuple[int, int]] = {}
         self.values: dict[KeyPath, str] = {}
+
+    def pick(self, options: list[_T]) -> _T:
+        return self.draw.draw(st.sampled_from(options))
+
+    def count(self, most: int) -> int:
+        return self.draw.draw(st.integers(0, most))
 
     def here(self) -> tuple[int, int]:
         return self.text.count("\n") + 1, len(self.text) - (self.text.rfind("\n") + 1) + 1
@@ -264,8 +272,9 @@ class Writer:
             else:
                 for index in range(1 + self.count(2)):
                     self.header([*header, (written, below)], "[[", "]]")
-                    self.keys[(*below, index)] = self.last
-                    self.table((*below, index), [*header, (written, below)], depth - 1)
+                    item = (*below, index)
+                    self.keys[item] = self.last
+                    self.table(item, [*header, (written, below)], depth - 1)
 
     def header(self, parts: list[tuple[str, KeyPath]], opening: str, closing: str) -> None:
         self.blank()

@@ -1,0 +1,64 @@
+"""The model is documented, the documentation is the model, and every key of it is read by somebody."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from shiptasks.config import model, reference
+from shiptasks.config.load import VARIABLES
+from shiptasks.config.model import Section
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "shiptasks"
+_TYPES = [value for value in vars(model).values() if isinstance(value, type)]
+SECTIONS = [value for value in _TYPES if issubclass(value, Section) and value is not Section]
+FIELDS = [(section, name) for section in SECTIONS for name in section.model_fields]
+
+
+def test_docs_configuration_md_is_what_the_model_says() -> None:
+    written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert written == reference.render(), "run: python -m shiptasks.config.reference > docs/configuration.md"
+
+
+@pytest.mark.parametrize(("section", "name"), FIELDS, ids=[f"{section.__name__}.{name}" for section, name in FIELDS])
+def test_every_field_has_a_docstring_that_the_page_shows(section: type[Section], name: str) -> None:
+    tree = ast.parse(Path(model.__file__).read_text(encoding="utf-8"))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == section.__name__)
+    at = next(
+        index
+        for index, node in enumerate(body)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name
+    )
+    after = body[at + 1]
+    assert isinstance(after, ast.Expr)
+    assert isinstance(after.value, ast.Constant)
+    told = after.value.value
+    assert isinstance(told, str)
+    assert len(told) > 10
+    row = f"| `{name.replace('_', '-')}` | "
+    assert any(line.startswith(row) and told.split()[0] in line for line in reference.render().split("\n"))
+
+
+def test_the_page_names_every_variable_that_is_read() -> None:
+    for variable in VARIABLES:
+        assert f"`{variable}`" in reference.render()
+
+
+def _attributes_read() -> set[str]:
+    """Every attribute that code outside config/ reads."""
+    return {
+        node.attr
+        for path in SOURCE.rglob("*.py")
+        if "config" not in path.relative_to(SOURCE).parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def test_every_key_is_read_by_something() -> None:
+    # `registry` and `project` are read through Project.image_name as well.
+    unread = {name for _, name in FIELDS} - _attributes_read()
+    assert unread == set(), f"keys that nothing reads: {', '.join(sorted(unread))}"
