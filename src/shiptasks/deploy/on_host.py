@@ -65,6 +65,10 @@ class OnHost:
             self._session = self.host.session()
         return self._session
 
+    def quiet(self) -> None:
+        """Between steps nobody listens."""
+        self.tell = self.output = _nobody
+
     def reopen(self) -> None:
         """Drop the session, and with it whatever still runs there; the next script opens another."""
         if self._session is not None:

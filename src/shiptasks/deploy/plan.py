@@ -18,6 +18,7 @@ from shiptasks.deploy.haproxy import render, shape
 from shiptasks.deploy.layout import Layout
 from shiptasks.deploy.release import HistoryEntry, Release, way_back
 from shiptasks.deploy.state import HostState
+from shiptasks.deploy.steps import Step
 from shiptasks.hosts.containers import Container
 
 Kind = Literal["deploy", "rollback"]
@@ -43,10 +44,10 @@ class HostPlan:
 
     address: str
     previous: str
-    steps: tuple[steps.Step, ...]
+    steps: tuple[Step, ...]
     serving: Mapping[str, tuple[str, ...]]
 
-    def of(self, stage: str) -> tuple[steps.Step, ...]:
+    def of(self, stage: str) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.stage == stage)
 
 
@@ -130,13 +131,13 @@ def plan(
     states: Sequence[HostState],
     layouts: Mapping[str, Layout],
     *,
-    files: tuple[tuple[str, bytes, int], ...] = (),
+    files: Mapping[str, tuple[tuple[str, bytes, int], ...]] | None = None,
     by: str,
     now: datetime.datetime,
 ) -> Plan:
     """The steps that make `release` the one that runs on every host.
 
-    `files` are the contents of its folder; empty when the folder is there already, as in a rollback.
+    `files` are the contents of its folder, by host; none when the folder is there already, as in a rollback.
     """
     hosts = []
     notes: list[str] = []
@@ -147,7 +148,9 @@ def plan(
                 f"{state.address}: the deploy of {cut.version} by {cut.by} was cut off in: {cut.step or cut.phase}"
             )
         entry = HistoryEntry(release.id, release.version, kind, f"{now.isoformat(timespec='seconds')}", by)
-        one = _HostPlanner(kind, project, release, model, state, layouts[state.address], entry, files)
+        one = _HostPlanner(
+            kind, project, release, model, state, layouts[state.address], entry, (files or {}).get(state.address, ())
+        )
         hosts.append(one.plan(first=number == 0))
     previous = next((state.release.version for state in states if state.release), "")
     return Plan(kind, project, release, model, previous, tuple(hosts), tuple(notes))
@@ -204,11 +207,11 @@ class _HostPlanner:
             len(state.of(app.name)) == self.release.replicas[app.name] == len(self._kept(app.name)) for app in self.apps
         )
 
-    def _files(self) -> Iterator[steps.Step]:
+    def _files(self) -> Iterator[Step]:
         if self.files:
             yield steps.StageFiles(release=self.release.id, files=self.files)
 
-    def _pull(self) -> Iterator[steps.Step]:
+    def _pull(self) -> Iterator[Step]:
         refs = [image.ref for name, image in self.release.images.items() if not image.image_id]
         refs += [store.image for store in self.model.stores]
         refs += [self.project.proxy.image] if has_proxy(self.project) else []
@@ -226,7 +229,7 @@ class _HostPlanner:
             return "start"
         return None if any(c.running or not c.exit_code for c in there) else "start"
 
-    def _stores(self) -> Iterator[steps.Step]:
+    def _stores(self) -> Iterator[Step]:
         for store in self.model.stores:
             action = self._store_action(store)
             if action:
@@ -241,7 +244,7 @@ class _HostPlanner:
     def _config_differs(self) -> bool:
         return shape(self.state.proxy_config) != shape(render(self.project, self.model, {}))
 
-    def _proxy(self) -> Iterator[steps.Step]:
+    def _proxy(self) -> Iterator[Step]:
         if not has_proxy(self.project):
             return
         there = self.state.proxy
@@ -267,7 +270,7 @@ class _HostPlanner:
                 old_config=self.state.proxy_config,
             )
 
-    def _migrations(self) -> Iterator[steps.Step]:
+    def _migrations(self) -> Iterator[Step]:
         for app in self.apps:
             command = self.project.services[app.name].migrate
             if command:
@@ -287,7 +290,7 @@ class _HostPlanner:
         known = {PROXY, *(app.name for app in self.apps), *(store.name for store in self.model.stores)}
         return tuple(dict.fromkeys(c.service for c in self.state.containers if c.service not in known))
 
-    def _rollout(self) -> Iterator[steps.Step]:
+    def _rollout(self) -> Iterator[Step]:
         for app in self.apps:
             yield from self._roll(app)
         for name in self._gone():
@@ -295,7 +298,7 @@ class _HostPlanner:
             if running:
                 yield steps.Stop(service=name, containers=running, routed=False)
 
-    def _roll(self, app: ComposeService) -> Iterator[steps.Step]:
+    def _roll(self, app: ComposeService) -> Iterator[Step]:
         settings = self.project.services[app.name]
         there = self.state.of(app.name)
         kept = self._kept(app.name)
@@ -320,7 +323,7 @@ class _HostPlanner:
                 total += len(move.containers)
             yield self._move(move, app, routed, total)
 
-    def _move(self, move: strategies.Moves, app: ComposeService, routed: bool, total: int) -> steps.Step:
+    def _move(self, move: strategies.Moves, app: ComposeService, routed: bool, total: int) -> Step:
         if move.move == "start":
             return steps.Start(
                 service=app.name,
@@ -337,7 +340,7 @@ class _HostPlanner:
             return steps.Drain(service=app.name, containers=move.containers, routed=routed, model=self.model)
         return steps.Stop(service=app.name, containers=move.containers, routed=routed)
 
-    def _finish(self) -> Iterator[steps.Step]:
+    def _finish(self) -> Iterator[Step]:
         kept = {container.name for app in self.apps for container in self._kept(app.name)}
         new = tuple(name for step in self._rollout() if isinstance(step, steps.Start) for name in step.containers)
         if new:

@@ -1,0 +1,161 @@
+"""Applying a plan: stage by stage over all hosts, journalled, and taken back in reverse when something fails.
+
+Nothing is decided here. Whatever ends it early, an error, Ctrl-C or SIGTERM, the steps that were begun are taken back
+on every host, in the reverse order, before the error is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from shiptasks.deploy.on_host import OnHost
+from shiptasks.deploy.plan import SERIAL, STAGES, HostPlan, Plan
+from shiptasks.deploy.steps import Step
+from shiptasks.errors import FailedNotRestored, FailedRestored, Interrupted, ShiptasksError
+from shiptasks.hosts import fleet
+from shiptasks.hosts.base import Host, HostError
+from shiptasks.run.events import Bus
+
+Verify = Callable[[], None]
+"""Asks the environment, from outside, whether it serves the release. Raises ShiptasksError when it does not."""
+
+
+def apply(plan: Plan, hosts: Sequence[OnHost], bus: Bus, verify: Verify) -> None:
+    """Make the plan true, or leave everything as it was.
+
+    Raises FailedRestored, FailedNotRestored or Interrupted; their message says what serves now.
+    """
+    _Applying(plan, hosts, bus, verify).run()
+
+
+class _Applying:
+    def __init__(self, plan: Plan, hosts: Sequence[OnHost], bus: Bus, verify: Verify) -> None:
+        self.plan = plan
+        self.bus = bus
+        self.verify = verify
+        self.hosts = list(zip(hosts, plan.hosts, strict=True))
+        self.begun: dict[str, list[Step]] = {on.address: [] for on in hosts}
+        for on, planned in self.hosts:
+            on.serving = dict(planned.serving)
+
+    def run(self) -> None:
+        try:
+            for stage in STAGES[: STAGES.index("clean up")]:
+                self._stage(stage)
+        except BaseException as error:
+            raise self._taken_back(error) from error
+        for on, _ in self.hosts:
+            on.journal("", "done", now=True)
+        self._clean_up()
+
+    def _stage(self, stage: str) -> None:
+        if stage == "verify":
+            self.verify()
+            return
+        work = [(on, planned) for on, planned in self.hosts if planned.of(stage)]
+        if stage in SERIAL or len(work) < 2:
+            for on, planned in work:
+                self._steps(on, planned, stage)
+            return
+        found = {id(on.host): (on, planned) for on, planned in work}
+
+        def one(host: Host) -> None:
+            self._steps(*found[id(host)], stage)
+
+        fleet.values(fleet.each([on.host for on, _ in work], one))
+
+    def _steps(self, on: OnHost, planned: HostPlan, stage: str) -> None:
+        for step in planned.of(stage):
+            self.begun[on.address].append(step)
+            with self._telling(on, step, step.describe()):
+                on.journal(step.describe(), "begin")
+                step.apply(on)
+                on.journal(step.describe(), "end")
+
+    def _telling(self, on: OnHost, step: Step, title: str) -> _Telling:
+        return _Telling(self.bus, on, step, title)
+
+    def _clean_up(self) -> None:
+        """The release serves and is current: what cannot be removed is told, and does not undo it."""
+        for on, planned in self.hosts:
+            for step in planned.of("clean up"):
+                try:
+                    with self._telling(on, step, step.describe()):
+                        step.apply(on)
+                except HostError as error:
+                    self.bus.notice(f"{on.address}: clean-up was not complete: {error}", level="warning")
+
+    def _taken_back(self, error: BaseException) -> BaseException:
+        """Take everything back; the error that tells how that went."""
+        failures: list[str] = []
+        for on, _ in reversed(self.hosts):
+            if not self.begun[on.address]:
+                continue
+            on.reopen()
+            for step in reversed(self.begun[on.address]):
+                if type(step).take_back is Step.take_back:
+                    continue
+                try:
+                    with self._telling(on, step, f"take back: {step.describe()}"):
+                        on.journal(f"take back: {step.describe()}", "begin")
+                        step.take_back(on)
+                except BaseException as second:
+                    failures.append(f"{on.address}: {step.describe()}: {_said(second)}")
+                    if isinstance(second, KeyboardInterrupt):
+                        return self._told(error, failures)
+                    on.reopen()
+            try:
+                on.journal("", "not-restored" if failures else "taken-back", now=True)
+            except HostError as second:
+                failures.append(f"{on.address}: the journal could not be written: {_said(second)}")
+        return self._told(error, failures)
+
+    def _told(self, error: BaseException, failures: list[str]) -> BaseException:
+        plan = self.plan
+        environment = plan.project.environment
+        known = error if isinstance(error, ShiptasksError) else None
+        what = known.what if known else f"the {plan.kind} was interrupted"
+        if known is None and not isinstance(error, KeyboardInterrupt):
+            what = f"the {plan.kind} met an error that it does not know: {type(error).__name__}: {error}"
+        where = known.where if known else ""
+        details = known.details if known else ()
+        if failures:
+            return FailedNotRestored(
+                what,
+                where=where,
+                now="the previous state could NOT be restored everywhere; see the lines below",
+                hint=f"inv status --env={environment}, then inv rollback --env={environment}",
+                details=(*details, "not restored:", *failures),
+            )
+        before = plan.previous_version
+        now = f"taken back; {before} serves on, untouched" if before else "taken back; nothing was deployed before"
+        if isinstance(error, KeyboardInterrupt):
+            return Interrupted(what, now=now, hint=f"inv status --env={environment}")
+        return FailedRestored(
+            f"{plan.kind} of {plan.release.version} failed: {what}",
+            where=where,
+            now=now,
+            hint=(known.hint if known and known.hint else "mend it, build a new version, and deploy that"),
+            details=details,
+        )
+
+
+class _Telling:
+    """A step of the plan as a step on the bus: what the host writes goes to the same place."""
+
+    def __init__(self, bus: Bus, on: OnHost, step: Step, title: str) -> None:
+        self._on = on
+        self._context = bus.step(title, stage=step.stage, host=on.address, service=step.service)
+
+    def __enter__(self) -> None:
+        handle = self._context.__enter__()
+        self._on.tell = handle.progress
+        self._on.output = lambda line, stream: handle.output(line, "stderr" if stream == "stderr" else "stdout")
+
+    def __exit__(self, *error: object) -> bool | None:
+        self._on.quiet()
+        return self._context.__exit__(*error)  # type: ignore[arg-type]
+
+
+def _said(error: BaseException) -> str:
+    return error.what if isinstance(error, ShiptasksError) else f"{type(error).__name__} {error}".strip()

@@ -1,0 +1,315 @@
+"""The operations that people ask for, each the same story: connect, lock, look, check, plan, apply.
+
+`deploy` and `rollback` differ only in where the release comes from. What is printed and what exits how is the
+business of tasks/deploy.py.
+"""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import re
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from shiptasks import verify
+from shiptasks.build import manifest as manifests
+from shiptasks.build.manifest import Manifest
+from shiptasks.config.model import Project
+from shiptasks.config.suggest import nearest
+from shiptasks.deploy import compose, preflight
+from shiptasks.deploy.apply import apply
+from shiptasks.deploy.compose import ComposeModel
+from shiptasks.deploy.layout import Layout
+from shiptasks.deploy.on_host import Names, release_files
+from shiptasks.deploy.plan import Plan, plan
+from shiptasks.deploy.release import Release, ReleaseImage, new_id, way_back
+from shiptasks.deploy.site import Site
+from shiptasks.deploy.state import HostState
+from shiptasks.errors import Failed, Refused, UsageError
+from shiptasks.hosts.base import Session, quote
+from shiptasks.run.events import Bus
+
+Show = Callable[[Plan], None]
+"""Given the plan before anything is changed."""
+
+_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|DSN", re.IGNORECASE)
+_VERIFY_WAIT = 15.0
+
+
+def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, show: Show) -> Plan:
+    """Deploy a build to the chosen environment; the latest build when `version` is None.
+
+    Raises UsageError, Refused, FailedRestored, FailedNotRestored, Interrupted.
+    """
+    env = _environment_file(project, bus)
+    manifest = manifests.load(project, version)
+    model = compose.read(project)
+    now = _now()
+    who = Names(new_id(manifest.version, now), manifest.version, _who())
+    with Site(project, bus) as site, nullcontext() if plan_only else site.locked(who):
+        release = _release(project, model, manifest, env, now, who)
+        overlays = {
+            address: compose.overlay(project, model, release, layout.proxy) for address, layout in site.layouts.items()
+        }
+        states = site.look(_refs(project, release, model))
+        preflight.check(project, release, states)
+        there = {
+            state.current for state in states if state.release and state.release.fingerprint == release.fingerprint
+        }
+        if len(there) == 1 and all(state.current in there for state in states):
+            # The same again: make that release whole, rather than put an equal one beside it.
+            release, overlays = next(state.release for state in states if state.release), {}
+        files = {address: release_files(release, model.text, overlay, env) for address, overlay in overlays.items()}
+        planned = plan("deploy", project, release, model, states, site.layouts, files=files, by=who.by, now=now)
+        return _go(planned, site, who, bus, plan_only, show)
+
+
+def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool, show: Show) -> Plan:
+    """Go back to the release before the current one, or to that of a version.
+
+    After a deploy that was cut off, the way back is the current release itself. Raises as `deploy` does.
+    """
+    now = _now()
+    with Site(project, bus) as site:
+        who = Names(f"rollback-{now:%Y%m%dT%H%M%SZ}", version or "the release before", _who())
+        with nullcontext() if plan_only else site.locked(who):
+            states = site.look()
+            release = _target(project, states, version)
+            model = _model_of(project, site, release)
+            who = Names(who.deploy, release.version, who.by)
+            states = site.look(_refs(project, release, model))
+            preflight.check(project, release, states)
+            planned = plan("rollback", project, release, model, states, site.layouts, by=who.by, now=now)
+            return _go(planned, site, who, bus, plan_only, show)
+
+
+def _go(planned: Plan, site: Site, who: Names, bus: Bus, plan_only: bool, show: Show) -> Plan:
+    show(planned)
+    if not plan_only and not planned.nothing_to_do:
+        apply(planned, site.on_hosts(who), bus, lambda: _verify(planned, site, bus))
+    return planned
+
+
+def _verify(planned: Plan, site: Site, bus: Bus) -> None:
+    one = expected(planned.release, tuple(store.name for store in planned.model.stores))
+    report = verify.run(planned.project, site.hosts, dict.fromkeys(site.hosts, one), bus, wait=_VERIFY_WAIT)
+    wrong = [result for result in report.results if result.status in ("fail", "error")]
+    if wrong:
+        raise Failed(
+            f"verification failed: {wrong[0].target}: {wrong[0].verdict.detail}",
+            where=wrong[0].host or planned.project.target.url,
+            details=tuple(f"{one.status} {one.target}: {one.verdict.detail}" for one in wrong),
+        )
+
+
+def expected(release: Release, stores: tuple[str, ...] | None = None) -> verify.Expected:
+    """What verify has to find where a release is current."""
+    return verify.Expected(
+        version=release.version,
+        release=release.id,
+        images={name: image.ref for name, image in release.images.items()},
+        replicas=dict(release.replicas),
+        stores=stores,
+    )
+
+
+def read_release(session: Session, project: Project, address: str) -> Release | None:
+    """The current release on a host; None where nothing is deployed."""
+    from shiptasks.deploy.layout import layout
+
+    path = quote(f"{layout(project, address).current}/release.json")
+    text = session.run(f"cat {path} 2>/dev/null || :", timeout=20).stdout
+    try:
+        return Release.from_json(text) if text.strip() else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Status:
+    """An environment as it is: the state of each host, and who holds its lock."""
+
+    states: tuple[HostState, ...]
+
+
+def status(project: Project, bus: Bus) -> Status:
+    """Look at every host of the environment, and change nothing."""
+    with Site(project, bus) as site:
+        return Status(site.look())
+
+
+def down(project: Project, bus: Bus, *, volumes: bool) -> None:
+    """Take the project off every host of the environment: containers, networks, releases; data only with `volumes`."""
+    who = Names("down", "nothing", _who())
+    with Site(project, bus) as site, site.locked(who):
+        for on in site.on_hosts(who):
+            with bus.step("remove containers and networks" + (" and volumes" if volumes else ""), host=on.address):
+                on.run(_down_script(project, on.layout, volumes), timeout=300)
+
+
+def _down_script(project: Project, layout: Layout, volumes: bool) -> str:
+    label = quote(f"label=com.docker.compose.project={project.project}")
+    kinds = [("container", "ls --all --quiet", "rm --force --volumes"), ("network", "ls --quiet", "rm")]
+    kinds += [("volume", "ls --quiet", "rm")] if volumes else []
+    script = "failed=0\n"
+    for kind, ls, rm in kinds:
+        script += f"ids=$(docker {kind} {ls} --filter {label}) || exit 1\n"
+        if kind == "container":
+            script += '[ -z "$ids" ] || docker stop $ids >/dev/null || failed=1\n'
+        script += f'[ -z "$ids" ] || docker {kind} {rm} $ids || failed=1\n'
+    # The lock is held while this runs: its file stays.
+    paths = (layout.releases, layout.current, layout.proxy, layout.history, layout.journal)
+    return script + f"rm -rf {' '.join(quote(path) for path in paths)} || failed=1\nexit $failed"
+
+
+def _target(project: Project, states: Sequence[HostState], version: str | None) -> Release:
+    wanted = {}
+    for state in states:
+        known = {release.id: release for release in state.releases}
+        if version is not None:
+            found = [release for release in state.releases if release.version == version]
+            if not found:
+                raise _no_such_release(project, state, version)
+            wanted[state.address] = found[-1]
+            continue
+        stack = [entry for entry in way_back(state.history) if entry.release in known]
+        if state.unfinished and state.current in known:
+            wanted[state.address] = known[state.current]
+        elif len(stack) > 1:
+            wanted[state.address] = known[stack[1].release]
+        else:
+            raise Refused(
+                "there is no release to go back to",
+                where=state.address,
+                now=f"{stack[0].version} is the first release here" if stack else "nothing is deployed here",
+                hint=f"inv status --env={project.environment}",
+            )
+    ids = {release.id for release in wanted.values()}
+    if len(ids) > 1:
+        raise Refused(
+            "the hosts would go back to different releases",
+            where=", ".join(f"{address}: {release.version}" for address, release in wanted.items()),
+            now="nothing was changed",
+            hint=f"name the version: inv rollback --env={project.environment} --version=…",
+        )
+    return next(iter(wanted.values()))
+
+
+def _no_such_release(project: Project, state: HostState, version: str) -> UsageError:
+    versions = list(dict.fromkeys(release.version for release in reversed(state.releases)))
+    near = nearest(version, versions)
+    return UsageError(
+        f"there is no release {version} on the host",
+        where=state.address,
+        now="nothing was changed",
+        hint=(f"inv rollback --env={project.environment} --version={near or versions[0]}; " if versions else "")
+        + (f"the releases there are: {', '.join(versions)}" if versions else "nothing is deployed there"),
+    )
+
+
+def _model_of(project: Project, site: Site, release: Release) -> ComposeModel:
+    """The Compose file of a release, read by Compose on the host that keeps it."""
+    address, host = next(iter(site.hosts.items()))
+    folder = site.layouts[address].release(release.id)
+    files = f"--project-name {quote(project.project)} --file {quote(f'{folder}/{compose.FILES[0]}')}"
+    with host.session() as session:
+        text = session.run(f"cat {quote(f'{folder}/{compose.FILES[0]}')}", timeout=20).stdout
+        config = session.run(
+            f"docker compose {files} --env-file {quote(f'{folder}/.env')} {' '.join(compose.CONFIG)}", timeout=60
+        )
+    return compose.parse(config.stdout, text, project)
+
+
+def _environment_file(project: Project, bus: Bus) -> bytes:
+    name = project.target.env_file
+    if name is None:
+        return b""
+    path = project.root / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        template = next((t for t in (".env.template", ".env.example") if (project.root / t).is_file()), "")
+        raise UsageError(
+            f"the environment file {name} cannot be read: {error.strerror}",
+            where=str(path),
+            now="nothing was run",
+            hint=f"cp {template} {name}, then fill it in" if template else f"write {name}",
+        ) from error
+    for line in content.decode(errors="replace").splitlines():
+        key, _, value = line.strip().removeprefix("export ").partition("=")
+        if _SECRET.search(key):
+            bus.secrets.add(value.strip().strip("\"'"))
+    return content
+
+
+def _release(
+    project: Project, model: ComposeModel, manifest: Manifest, env: bytes, now: datetime.datetime, who: Names
+) -> Release:
+    images = {}
+    missing = []
+    local = set(project.target.hosts) == {"local"}
+    for name in project.services:
+        built = manifest.image(name)
+        if built is None:
+            missing.append(name)
+        elif built.digest:
+            images[name] = ReleaseImage(built.ref)
+        elif local:
+            images[name] = ReleaseImage(built.image_id, image_id=built.image_id)
+        else:
+            raise UsageError(
+                f"{manifest.version} was built but not pushed: only this machine has its images",
+                where=f"environment {project.environment}, hosts {', '.join(project.target.hosts)}",
+                now="nothing was changed",
+                hint=f"inv build --version={manifest.version} --push",
+            )
+    if missing:
+        raise UsageError(
+            f"the build of {manifest.version} has no image of {', '.join(missing)}",
+            now="nothing was changed",
+            hint=f"inv build --version={manifest.version}",
+        )
+    replicas = {name: service.replicas for name, service in project.services.items()}
+    proxy = compose.proxy_service(project, model, "") if compose.has_proxy(project) else {}
+    runs = {
+        "images": {name: image.ref for name, image in images.items()},
+        "replicas": replicas,
+        "compose": model.text,
+        "environment": compose.digest(env.decode(errors="replace")),
+        "services": {name: service.model_dump(mode="json") for name, service in project.services.items()},
+        "proxy": proxy,
+    }
+    return Release(
+        id=who.deploy,
+        project=project.project,
+        environment=project.environment,
+        version=manifest.version,
+        revision=manifest.revision,
+        created=now.isoformat(timespec="seconds"),
+        by=who.by,
+        images=images,
+        replicas=replicas,
+        fingerprint=compose.digest(runs),
+    )
+
+
+def _refs(project: Project, release: Release, model: ComposeModel) -> tuple[str, ...]:
+    refs = [image.ref for image in release.images.values()]
+    refs += [store.image for store in model.stores if store.image]
+    refs += [project.proxy.image] if compose.has_proxy(project) else []
+    return tuple(dict.fromkeys(refs))
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
