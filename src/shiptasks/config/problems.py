@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args, get_origin
 
 import annotated_types
 from pydantic import ValidationError
@@ -135,14 +135,19 @@ def _aliases(section: type[Section]) -> dict[str, FieldInfo]:
 def _section(path: KeyPath) -> type[Section] | None:
     """The model of the table at `path`."""
     kind = _kind(path)
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+    return kind if _is_section(kind) else None
+
+
+def _is_section(kind: Any) -> TypeGuard[type[Section]]:
+    # Before Python 3.11 `Mapping[str, X]` says that it is a type, and is none to issubclass.
+    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, Section)
 
 
 def _kind(path: KeyPath) -> Any:
     """The annotation of the value at `path`: of a field, or of what a table or list of free keys holds."""
     kind: Any = Project
     for part in path:
-        if isinstance(kind, type) and issubclass(kind, Section):
+        if _is_section(kind):
             info = _aliases(kind).get(str(part))
             kind = info.annotation if info else None
         else:
