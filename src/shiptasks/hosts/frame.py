@@ -57,9 +57,12 @@ def _say(half: str, other: str, value: str) -> str:
 class Stream:
     """Cuts one stream's part of a frame out of the bytes as they come, in linear time and little memory."""
 
-    def __init__(self, frame: Frame, on_line: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, frame: Frame, on_line: Callable[[str], None] | None = None, on_head: Callable[[str], None] | None = None
+    ) -> None:
         self._begin, self._end = frame.begin, frame.end
         self._on_line = on_line
+        self._on_head = on_head
         self._held = b""
         self._body: list[bytes] = []
         self._line: list[bytes] = []
@@ -87,6 +90,8 @@ class Stream:
                 self._held = data[-_NOISE_KEPT:] if self._begin not in data else data
                 return
             self.head = head
+            if self._on_head is not None:
+                self._on_head(head)
         self._take(data)
 
     def _take(self, data: bytes) -> None:

@@ -54,6 +54,7 @@ class ShellSession:
         self._host = host
         self._upload = upload
         self._group: int | None = None
+        self._group_known = threading.Event()
         self._ended = ""
         self._cancelled = False
         self._running = False
@@ -121,7 +122,7 @@ class ShellSession:
             self._wire.close()
             return
         try:
-            if self._group is not None:
+            if self._group_known.wait(_GROUP_WAIT) and self._group is not None:
                 self._wire.end(self._group)
         finally:
             self._wire.wake()
@@ -150,7 +151,7 @@ class ShellSession:
                 raise HostError(f"the session on {self._host} cannot be used any more: {self._ended}", where=self._host)
             self._running = True
         began = time.monotonic()
-        out = frames.Stream(frame, _lines(on_line, "stdout"))
+        out = frames.Stream(frame, _lines(on_line, "stdout"), self._led_by)
         err = frames.Stream(frame, _lines(on_line, "stderr"))
         try:
             self._exchange(frame.text, out, err, None if timeout is None else began + timeout)
@@ -189,14 +190,16 @@ class ShellSession:
             raise
         except (EOFError, OSError) as error:
             raise _Lost(str(error)) from None
-        # A listener's own errors pass through as they are: they are not the wire's.
         try:
+            # A listener's own errors pass through as they are: they are not the wire's.
             out.feed(stdout)
             err.feed(stderr)
         except TimeoutError as error:
             raise RuntimeError("on_line raised TimeoutError") from error
-        if out.head and self._group is None:
-            self._group = int(out.head)
+
+    def _led_by(self, shell: str) -> None:
+        self._group = int(shell)
+        self._group_known.set()
 
     def _drain(self, out: frames.Stream, err: frames.Stream) -> None:
         """Take what the other end still said before it went away; it tells why."""
@@ -210,6 +213,7 @@ class ShellSession:
         with self._lock:
             ended, self._ended = self._ended, self._ended or why
         if ended:
+            self._wire.close()
             return
         try:
             until = time.monotonic() + _GROUP_WAIT

@@ -141,7 +141,7 @@ class _ChannelWire:
             # No second channel on this connection: try one of its own.
             with contextlib.closing(_opened(self._target)) as other:
                 done = _ended(other.transport, group)
-        if not done:
+        if not done and self._transport.is_active():
             raise HostError(
                 f"the processes of group {group} on {self._target.name} do not end", where=self._target.name
             )
