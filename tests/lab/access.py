@@ -42,10 +42,14 @@ def make_host_key(folder: Path) -> None:
     _keygen(key, folder.name)
 
 
-def restore_host_key(folder: Path, name: str) -> None:
-    """Put back the first key that the host had."""
-    shutil.copy2(folder / "first_host_key", folder / "host_key")
-    shutil.copy2(folder / "first_host_key.pub", folder / "host_key.pub")
+def restore_host_key(folder: Path) -> bool:
+    """Put back the first key that the host had. False if it has it."""
+    names = ("host_key", "host_key.pub")
+    if all((folder / name).read_bytes() == (folder / f"first_{name}").read_bytes() for name in names):
+        return False
+    for name in names:
+        shutil.copy2(folder / f"first_{name}", folder / name)
+    return True
 
 
 def prepare_host(folder: Path, name: str, address: str) -> None:

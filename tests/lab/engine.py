@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -40,6 +41,8 @@ def ensure(echo: Echo) -> EngineInfo:
     found = probe()
     if found is not None:
         return found
+    if not packages.can_install() or os.environ.get("DOCKER_HOST"):
+        raise LabError(f"{_silence()}. Start it, or install one ({packages.engine_install_line()}), then try again.")
     if not _installed():
         packages.install_engine(echo)
     started = time.monotonic()
@@ -133,6 +136,18 @@ def _installed() -> bool:
         return False
     plugins = (run(["docker", plugin, "version"], check=False).returncode for plugin in ("compose", "buildx"))
     return all(code == 0 for code in plugins)
+
+
+def _silence() -> str:
+    """Why no engine answers, in the client's own words where there is a client."""
+    if shutil.which("docker") is None:
+        return "there is no docker command here"
+    lines = run(["docker", "info"], timeout=20, check=False).stderr.strip().splitlines()
+    return (
+        f"no Docker engine answers ({lines[0].removeprefix('ERROR: ').rstrip('.')})"
+        if lines
+        else "no Docker engine answers"
+    )
 
 
 def _orphaned_containerd() -> bool:

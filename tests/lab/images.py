@@ -46,7 +46,7 @@ def ensure(names: Iterable[str], echo: Echo) -> dict[str, str]:
     if not missing:
         return result
     with ThreadPoolExecutor(max_workers=8) as pool:
-        pulled = dict(zip(missing, pool.map(_pull, missing)))
+        pulled = dict(zip(missing, pool.map(_pull, missing), strict=True))
     result |= {name: "pulled" for name, done in pulled.items() if done}
     left = [name for name in missing if not pulled[name]]
     if not left:
@@ -61,7 +61,7 @@ def ensure(names: Iterable[str], echo: Echo) -> dict[str, str]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(_build, left))
     echo(f"{len(left)} stand-in images built in {time.monotonic() - started:.0f} s")
-    return result | {name: "stand-in" for name in left}
+    return result | dict.fromkeys(left, "stand-in")
 
 
 def recipe(name: str) -> str:
@@ -74,7 +74,8 @@ def recipe(name: str) -> str:
 
 def _labels(names: Sequence[str]) -> dict[str, str | None]:
     """For each image that exists its recipe label; None for one that the lab did not make."""
-    template = f'{{{{json .RepoTags}}}}\t{{{{with .Config}}}}{{{{with .Labels}}}}{{{{index . "{LABEL}"}}}}{{{{end}}}}{{{{end}}}}'
+    label = '{{with .Config}}{{with .Labels}}{{index . "LABEL"}}{{end}}{{end}}'.replace("LABEL", LABEL)
+    template = "{{json .RepoTags}}\t" + label
     answer = run(["docker", "image", "inspect", "--format", template, *names], check=False)
     found: dict[str, str | None] = {}
     for line in filter(None, answer.stdout.splitlines()):  # an image that is missing leaves an empty line
@@ -92,7 +93,7 @@ def _pull(name: str) -> bool:
         ["docker", "pull", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout is not None
-        # The first line comes as soon as the registry has answered; a registry out of reach may stay silent for minutes.
+        # The first line comes once the registry has answered; one out of reach may stay silent for minutes.
         watchdog = threading.Timer(PULL_SILENCE, process.kill)
         watchdog.start()
         first = process.stdout.readline()

@@ -19,7 +19,7 @@ def children(pid: int) -> list[int]:
 
 def members(init: int) -> list[int]:
     """All processes in the pid namespace of `init`, those in namespaces below it (containers) included."""
-    wanted = _inode(f"/proc/{init}/ns/pid")
+    wanted = _inode(Path(f"/proc/{init}/ns/pid"))
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and wanted is not None and wanted in _ancestry(entry / "ns" / "pid"):
@@ -27,9 +27,9 @@ def members(init: int) -> list[int]:
     return found
 
 
-def _inode(path: str) -> int | None:
+def _inode(path: Path) -> int | None:
     try:
-        return os.stat(path).st_ino
+        return path.stat().st_ino
     except (FileNotFoundError, ProcessLookupError):
         return None
 

@@ -1,4 +1,4 @@
-"""Installs the distribution's packages that the lab needs, from the machine's own sources, without starting services."""
+"""Installs the distribution's packages that the lab needs, from the machine's own sources; starts no service."""
 
 from __future__ import annotations
 
@@ -59,10 +59,8 @@ def engine_install_line() -> str:
 
 
 def install_engine(echo: Echo) -> None:
-    """Install the engine, Compose v2 and buildx. Raises LabError where that is not possible."""
+    """Install the engine, Compose v2 and buildx; only where can_install(). Raises LabError if apt-get fails."""
     name, release = distribution()
-    if not can_install():
-        raise LabError(f"no Docker engine answers. Install and start one ({engine_install_line()}), then try again.")
     needed = ENGINE[name]
     suite = NEWER_SUITE if (name, release) == ("debian", "bookworm") else ""
     echo(f"no Docker engine answers: installing {' '.join(needed)}" + (f" from {suite}" if suite else ""))
@@ -120,7 +118,9 @@ def _install(names: Sequence[str], suite: str) -> None:
     with _no_services():
         run(["apt-get", *wait, "update"], timeout=300, env=env)
         target = ["-t", suite] if suite else []
-        run(["apt-get", *wait, *keep, "install", "-y", "--no-install-recommends", *target, *names], timeout=900, env=env)
+        run(
+            ["apt-get", *wait, *keep, "install", "-y", "--no-install-recommends", *target, *names], timeout=900, env=env
+        )
 
 
 @contextlib.contextmanager

@@ -20,6 +20,15 @@ from tests.lab.proc import Echo, LabError, run, system_env, tail
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(5000, 5100)
+MANIFEST_TYPES = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+        "docker.distribution.manifest.v2",
+        "docker.distribution.manifest.list.v2",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,21 @@ class Registry:
         """
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(self._offer, names))
+
+    def has(self, name: str) -> bool:
+        """Whether a base image of this machine's engine is offered as it is now."""
+        repository, _, version = name.partition(":")
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
+        try:
+            path = f"/v2/library/{repository}/manifests/{version}"
+            connection.request("HEAD", path, headers={"Accept": MANIFEST_TYPES})
+            answer = connection.getresponse()
+            digest = answer.headers.get("Docker-Content-Digest", "")
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return digest != "" and digest == run(["docker", "image", "inspect", "-f", "{{.Id}}", name]).stdout.strip()
 
     def _offer(self, name: str) -> None:
         target = f"{self.loopback}/library/{name}"

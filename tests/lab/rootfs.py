@@ -60,13 +60,17 @@ def ensure(echo: Echo) -> Path:
 def pip_settings() -> str:
     """pip.conf for containers: the CA bundle, and the machine's own package index where it has a remote one."""
     lines = ["[global]", f"cert = {CA_BUNDLE}"]
-    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
     settings: dict[str, str] = {}
     for section, key, value in re.findall(r"^(global|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.M):
         if section == ":env:" or key not in settings:
             settings[key] = value
     for key in ("index-url", "extra-index-url"):
-        remote = [word for word in re.split(r"\s+|\\n", settings.get(key, "")) if word.startswith(("http://", "https://"))]
+        remote = [
+            word for word in re.split(r"\s+|\\n", settings.get(key, "")) if word.startswith(("http://", "https://"))
+        ]
         if remote:
             lines.append(f"{key} = {' '.join(remote)}")
     lines += [f"{key} = {settings[key]}" for key in ("trusted-host", "default-timeout") if key in settings]
@@ -92,7 +96,13 @@ def _settle(root: Path) -> None:
         state.write(root / name, text, 0o755 if name.startswith("usr/sbin") else 0o644)
     for file in _certificates():
         shutil.copy(file, root / str(file).lstrip("/"))
-    for pattern in (*UNWANTED, "/var/cache/apt/archives/*.deb", "/var/cache/apt/*.bin", "/var/lib/apt/lists/*", "/var/log/*"):
+    for pattern in (
+        *UNWANTED,
+        "/var/cache/apt/archives/*.deb",
+        "/var/cache/apt/*.bin",
+        "/var/lib/apt/lists/*",
+        "/var/log/*",
+    ):
         for path in root.glob(pattern.lstrip("/")):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

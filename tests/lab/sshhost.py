@@ -81,6 +81,7 @@ class Host:
         self.restore_network()
         self.resume()
         self.up()
+        self.restore_host_key()
         containers = self.docker("ps", "-aq").split()
         if containers:
             self.docker("rm", "-f", "-v", *containers)
@@ -168,8 +169,8 @@ class Host:
 
     def restore_host_key(self) -> None:
         """Give it back the host key that known_hosts says."""
-        access.restore_host_key(self.folder, self.name)
-        self._reload_sshd()
+        if access.restore_host_key(self.folder):
+            self._reload_sshd()
 
     @property
     def _engine(self) -> str:
@@ -306,4 +307,4 @@ def _remove_cgroups(name: str) -> None:
     for root in (path / name for path in roots):
         for folder, _, _ in os.walk(root, topdown=False):
             with contextlib.suppress(OSError):
-                os.rmdir(folder)
+                Path(folder).rmdir()

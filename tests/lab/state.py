@@ -17,8 +17,13 @@ from tests.lab.proc import Echo, LabError, system_env
 
 
 def home() -> Path:
-    """The lab's folder: $SHIPTASKS_LAB_HOME, or /var/lib/shiptasks-lab."""
-    return Path(os.environ.get("SHIPTASKS_LAB_HOME") or "/var/lib/shiptasks-lab")
+    """The lab's folder: $SHIPTASKS_LAB_HOME, or /var/lib/shiptasks-lab; without root one in the user's cache folder."""
+    chosen = os.environ.get("SHIPTASKS_LAB_HOME")
+    if chosen:
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return Path("/var/lib/shiptasks-lab")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shiptasks-lab"
 
 
 def folder(*parts: str) -> Path:
@@ -31,15 +36,15 @@ def folder(*parts: str) -> Path:
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file as a whole: a reader sees the old text or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w") as out:
             out.write(text)
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+        temporary.chmod(mode)
+        temporary.replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -48,7 +53,7 @@ def locked(echo: Echo) -> Iterator[None]:
     """Hold the lab's lock; a second `up` or `down` waits for the first. The kernel frees it when the holder dies."""
     path = home() / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as handle:
+    with path.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
