@@ -16,8 +16,6 @@ from tests.lab.proc import Echo, LabError, run, system_env, tail
 
 NAME = "engine"
 COMPOSE_AT_LEAST = (2, 20)
-# Where dockerd by default keeps the containerd that it starts itself.
-CONTAINERD_PID = Path("/run/docker/containerd/containerd.pid")
 
 
 @dataclass(frozen=True)
@@ -115,10 +113,11 @@ def wait_ready(process: state.Process, timeout: float = 60) -> EngineInfo:
 
 def stop(echo: Echo) -> None:
     """Stop the engine if the lab started it; an engine that was there before stays as it is."""
-    if state.recall(NAME) is None:
+    process = state.recall(NAME)
+    if process is None:
         return
-    if state.running(NAME) is None and _orphaned_containerd():
-        # Killed before: only a new dockerd can find and end the containers that the old one left running.
+    if not state.alive(process) and process.boot == state.boot_id():
+        # It was killed: only a new dockerd finds and ends the containers that the old one left running.
         wait_ready(start())
     if state.stop(NAME, grace=40, number=signal.SIGTERM):
         echo("engine stopped")
@@ -148,13 +147,6 @@ def _silence() -> str:
         if lines
         else "no Docker engine answers"
     )
-
-
-def _orphaned_containerd() -> bool:
-    try:
-        return state.start_time(int(CONTAINERD_PID.read_text())) is not None
-    except (FileNotFoundError, ValueError):
-        return False
 
 
 def _compose_version() -> str:

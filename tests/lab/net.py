@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 from tests.lab import state
@@ -92,7 +93,10 @@ def unplug(number: int) -> None:
 
 def exists(interface: str) -> bool:
     """Whether there is an interface of this name in the machine's own namespace."""
-    return Path("/sys/class/net", interface).exists()
+    try:
+        return socket.if_nametoindex(interface) > 0
+    except OSError:
+        return False
 
 
 def ip(*commands: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import functools
 import hashlib
 import json
@@ -9,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -58,22 +58,21 @@ def ensure(echo: Echo) -> Path:
 
 
 def pip_settings() -> str:
-    """pip.conf for containers: the CA bundle, and the machine's own package index where it has a remote one."""
-    lines = ["[global]", f"cert = {CA_BUNDLE}"]
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    )
+    """pip.conf for containers: the CA bundle, and the machine's own package index where it has a remote one.
+
+    Read from pip's files and variables rather than asked of pip: the answer must not depend on which Python asks.
+    """
     settings: dict[str, str] = {}
-    for section, key, value in re.findall(r"^(global|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.M):
-        if section == ":env:" or key not in settings:
-            settings[key] = value
-    for key in ("index-url", "extra-index-url"):
-        remote = [
-            word for word in re.split(r"\s+|\\n", settings.get(key, "")) if word.startswith(("http://", "https://"))
-        ]
-        if remote:
-            lines.append(f"{key} = {' '.join(remote)}")
-    lines += [f"{key} = {settings[key]}" for key in ("trusted-host", "default-timeout") if key in settings]
+    for file in (Path("/etc/pip.conf"), Path.home() / ".pip/pip.conf", Path.home() / ".config/pip/pip.conf"):
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(file)
+        settings |= dict(parser["global"]) if parser.has_section("global") else {}
+    lines = ["[global]", f"cert = {CA_BUNDLE}"]
+    for key in ("index-url", "extra-index-url", "trusted-host"):
+        value = os.environ.get("PIP_" + key.upper().replace("-", "_")) or settings.get(key, "")
+        # A folder of this machine means nothing in a container.
+        words = [word for word in value.split() if not key.endswith("url") or word.startswith(("http://", "https://"))]
+        lines += [f"{key} = {' '.join(words)}"] if words else []
     return "\n".join(lines) + "\n"
 
 

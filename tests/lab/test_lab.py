@@ -120,10 +120,9 @@ def test_published_port_is_reached_from_here_and_from_another_host(lab_hosts: Ca
     one, two = lab_hosts(2)
     one.clean()
     address = serve(one)
-    assert "nginx" in two.ssh(
-        f"exec 2>&1; bash -c 'exec 3<>/dev/tcp/{one.address}/8080; "
-        r"printf \"GET / HTTP/1.0\r\n\r\n\" >&3; cat <&3'"
-    )
+    request = r"exec 3<>/dev/tcp/$0/8080; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3"
+    answer = two.exec(["bash", "-c", request, one.address]).stdout
+    assert answer.startswith("HTTP/1.1 200 OK")
     assert "nginx" in fetch(address)
     one.clean()
     with pytest.raises(urllib.error.URLError):
