@@ -100,4 +100,7 @@ def _agent_keys(socket: str) -> tuple[AgentKey, ...]:
         agent = Agent()
     except (SSHException, OSError):
         return ()
-    return tuple(Shared(agent, key.blob, key.comment) for key in agent.get_keys())
+    keys = tuple(Shared(agent, key.blob, key.comment) for key in agent.get_keys())
+    if not keys:
+        agent.close()
+    return keys

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shiptasks.hosts.base import HostError, Session
 from shiptasks.hosts.scripts import check_put, ending
-from shiptasks.hosts.session import ShellSession
+from shiptasks.hosts.session import ShellEnded, ShellSession
 
 _CHUNK = 1 << 16
 
@@ -127,7 +127,7 @@ class _Process:
             if not data:
                 self._reads.unregister(stream)
         if not any(got.values()) and (self._woken in ready or len(self._reads.get_map()) == 1):
-            raise EOFError("the shell ended")
+            raise ShellEnded("the shell ended")
         return got.get(self._stdout, b""), got.get(self._stderr, b"")
 
     def end(self, group: int) -> None:

@@ -42,8 +42,12 @@ class Wire(Protocol):
         """Let the shell end, and whatever its scripts left in its process group. Does not wait for a network."""
 
 
+class ShellEnded(EOFError):
+    """The shell ended while the way to it is still there: what a wire raises at the end of its output."""
+
+
 class _Lost(Exception):
-    """The wire broke."""
+    """The wire broke, for the reason that is its cause."""
 
 
 class ShellSession:
@@ -178,8 +182,7 @@ class ShellSession:
         except TimeoutError:
             raise
         except OSError as error:
-            self._drain(out, err)
-            raise _Lost(str(error)) from None
+            raise self._drain(out, err) or _Lost(error) from None
         while out.tail is None or err.tail is None:
             self._receive(out, err, _left(deadline))
 
@@ -189,7 +192,7 @@ class ShellSession:
         except TimeoutError:
             raise
         except (EOFError, OSError) as error:
-            raise _Lost(str(error)) from None
+            raise _Lost(error) from None
         try:
             # A listener's own errors pass through as they are: they are not the wire's.
             out.feed(stdout)
@@ -201,13 +204,15 @@ class ShellSession:
         self._group = int(shell)
         self._group_known.set()
 
-    def _drain(self, out: frames.Stream, err: frames.Stream) -> None:
+    def _drain(self, out: frames.Stream, err: frames.Stream) -> _Lost | None:
         """Take what the other end still said before it went away; it tells why."""
         try:
             while True:
                 self._receive(out, err, 0.5)
-        except (_Lost, TimeoutError):
-            pass
+        except _Lost as lost:
+            return lost
+        except TimeoutError:
+            return None
 
     def _abandon(self, why: str, out: frames.Stream, err: frames.Stream) -> None:
         with self._lock:
@@ -233,7 +238,7 @@ class ShellSession:
         self._wire.close()
         if self._cancelled:
             return Cancelled(f"a script on {self._host} was cancelled", where=self._host)
-        if self._group is None:
+        if self._group is None and isinstance(lost.args[0], ShellEnded):
             return HostError(
                 f"no shell answered on {self._host}",
                 where=self._host,

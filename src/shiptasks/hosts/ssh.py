@@ -11,7 +11,7 @@ from paramiko import Channel, SSHException, Transport
 from shiptasks.hosts.base import HostError, Session
 from shiptasks.hosts.connection import StrictConnection
 from shiptasks.hosts.scripts import ending
-from shiptasks.hosts.session import ShellSession
+from shiptasks.hosts.session import ShellEnded, ShellSession
 from shiptasks.hosts.settings import Target
 
 _CHUNK = 1 << 20
@@ -125,9 +125,7 @@ class _ChannelWire:
             if out or err:
                 return out, err
             if over or self._woken:
-                raise EOFError(
-                    "the host closed the connection" if not self._transport.is_active() else "the shell ended"
-                )
+                raise ShellEnded("the shell ended") if channel.eof_received else EOFError("the connection was closed")
             left = None if deadline is None else deadline - time.monotonic()
             if (left is not None and left <= 0) or not self._news.wait(left):
                 raise TimeoutError
