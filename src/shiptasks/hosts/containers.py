@@ -18,11 +18,12 @@ RELEASE_LABEL = "shiptasks.release"
 VERSION_LABEL = "shiptasks.version"
 DEFINITION_LABEL = "shiptasks.definition"
 
-# One JSON object a container. The health log holds the output of the last probes: the reason of a failure.
+# One JSON object a container. The health log holds the output of the last probes: the reason of a failure. Without a
+# healthcheck the key is missing, and `.Config.Healthcheck` would be an error that loses the container.
 _FORMAT = (
     '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.Image}},"image_id":{{json .Image}},'
     '"labels":{{json .Config.Labels}},"state":{{json .State}},"restarts":{{json .RestartCount}},'
-    '"check":{{json .Config.Healthcheck}},"networks":{{json .NetworkSettings.Networks}}}'
+    '"check":{{json (index .Config "Healthcheck")}},"networks":{{json .NetworkSettings.Networks}}}'
 )
 
 
@@ -83,8 +84,11 @@ def observe(session: Session, project: str) -> tuple[Container, ...]:
         "ids=$(docker ps -aq --no-trunc"
         f" --filter {quote(f'label=com.docker.compose.project={project}')}"
         " --filter label=com.docker.compose.oneoff=False) || exit 1\n"
-        # A container that is removed between the two commands is not an error.
-        f'[ -z "$ids" ] || docker inspect --format {quote(_FORMAT)} $ids 2>/dev/null || :\n'
+        '[ -n "$ids" ] || exit 0\n'
+        "exec 3>&1\n"
+        # A container that is removed between the two commands is not an error; anything else is.
+        f"wrong=$(docker inspect --format {quote(_FORMAT)} $ids 2>&1 >&3 | grep -vi 'no such') || exit 0\n"
+        "printf '%s\\n' \"$wrong\" >&2; exit 1\n"
     )
     result = session.run(script, timeout=30)
     return parse(result.stdout)
