@@ -11,6 +11,7 @@ from shiptasks.errors import ShiptasksError
 from shiptasks.hosts.base import Host, HostError
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Host)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Outcome(Generic[T]):
 
 
 def each(
-    hosts: Sequence[Host], act: Callable[[Host], T], *, at_once: int = 16, keep_going: bool = True
+    hosts: Sequence[H], act: Callable[[H], T], *, at_once: int = 16, keep_going: bool = True
 ) -> tuple[Outcome[T], ...]:
     """Run `act` on every host, at most `at_once` side by side; one outcome a host, in the order of `hosts`.
 
@@ -38,7 +39,7 @@ def each(
         return ()
     stopped = False
 
-    def one(host: Host) -> Outcome[T]:
+    def one(host: H) -> Outcome[T]:
         nonlocal stopped
         if stopped:
             return Outcome(host, ran=False)
