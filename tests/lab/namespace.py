@@ -1,7 +1,8 @@
-"""Process namespaces: who lives in a host, seen from outside."""
+"""Who lives in a host and what they leave behind, seen from outside: pid namespaces and cgroups."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -25,6 +26,15 @@ def members(init: int) -> list[int]:
         if entry.name.isdigit() and wanted is not None and wanted in _ancestry(entry / "ns" / "pid"):
             found.append(int(entry.name))
     return found
+
+
+def remove_cgroups(name: str) -> None:
+    """Remove the empty cgroups that killed containers left, in whichever hierarchies this kernel has."""
+    roots = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")]
+    for root in (path / name for path in roots):
+        for folder, _, _ in os.walk(root, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
 
 
 def _inode(path: Path) -> int | None:

@@ -50,8 +50,8 @@ def can_install() -> bool:
 
 def engine_install_line() -> str:
     """What a person would type to get an engine with Compose and buildx here."""
-    name, release = distribution()
-    if name == "debian" and release == "bookworm":
+    name, _ = distribution()
+    if _suite():
         return f"with a {NEWER_SUITE} source added: apt-get install -t {NEWER_SUITE} {' '.join(ENGINE['debian'])}"
     if name in ENGINE:
         return f"apt-get install {' '.join(ENGINE[name])}"
@@ -62,9 +62,9 @@ def install_engine(echo: Echo) -> None:
     """Install the engine, Compose v2 and buildx; only where can_install(). Raises LabError if apt-get fails."""
     name, release = distribution()
     needed = ENGINE[name]
-    suite = NEWER_SUITE if (name, release) == ("debian", "bookworm") else ""
+    suite = _suite()
     echo(f"no Docker engine answers: installing {' '.join(needed)}" + (f" from {suite}" if suite else ""))
-    if suite:
+    if suite and not _added().exists():
         _add_suite(release, suite)
     _install(needed, suite)
 
@@ -103,9 +103,23 @@ def main_stanza() -> tuple[str, str, str]:
     raise LabError(f"no source for {release} in /etc/apt: cannot tell where this machine gets its packages from")
 
 
+def _added() -> Path:
+    return SOURCES / f"shiptasks-{NEWER_SUITE}.sources"
+
+
+def _suite() -> str:
+    """The suite to take the engine from; empty where the machine's own has one.
+
+    Debian 12's is too old. Installing the newer one brings Debian 13's /etc/os-release with it, so the second source
+    tells as well.
+    """
+    name, release = distribution()
+    return NEWER_SUITE if name == "debian" and (release == "bookworm" or _added().exists()) else ""
+
+
 def _add_suite(release: str, suite: str) -> None:
     address, _, rest = main_stanza()
-    state.write(SOURCES / f"shiptasks-{suite}.sources", f"Types: deb\nURIs: {address}\nSuites: {suite}\n{rest}")
+    state.write(_added(), f"Types: deb\nURIs: {address}\nSuites: {suite}\n{rest}")
     # Below 500: nothing is taken from it unless asked for by name, and `apt upgrade` stays on the old release.
     pin = f"Package: *\nPin: release n={suite}\nPin-Priority: 100\n"
     state.write(Path(f"/etc/apt/preferences.d/shiptasks-{suite}"), pin)

@@ -231,7 +231,7 @@ class Host:
         for process in state.recorded(f"{self.name}-"):
             state.stop(process.name, grace=10, number=signal.SIGKILL)
         net.unplug(self.number)
-        _remove_cgroups(net.namespace(self.number))
+        namespace.remove_cgroups(net.namespace(self.number))
 
     def _engine_answers(self) -> bool:
         argv = ["docker", "--host", self.docker_host, "version", "--format", "{{.Server.Version}}"]
@@ -299,12 +299,3 @@ def _greets(address: str) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
-
-
-def _remove_cgroups(name: str) -> None:
-    """Remove the empty cgroups that killed containers left, in whichever hierarchies this kernel has."""
-    roots = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")]
-    for root in (path / name for path in roots):
-        for folder, _, _ in os.walk(root, topdown=False):
-            with contextlib.suppress(OSError):
-                Path(folder).rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import packages
+from tests.lab import packages, registry
 from tests.lab.engine import EngineInfo
-from tests.lab.proc import run
+from tests.lab.proc import LabError, run
+from tests.lab.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,7 +98,24 @@ def test_engine_is_started_survives_a_crash_and_ends_without_a_trace(
     ],
 )
 def test_install_line_fits_the_distribution(
-    monkeypatch: pytest.MonkeyPatch, distribution: tuple[str, str], words: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, distribution: tuple[str, str], words: str
 ) -> None:
+    monkeypatch.setattr(packages, "SOURCES", tmp_path)
     monkeypatch.setattr(packages, "distribution", lambda: distribution)
     assert words in packages.engine_install_line()
+
+
+def test_second_source_that_was_added_is_used_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Installing from Debian 13 makes /etc/os-release say Debian 13; the rest of the machine is still Debian 12."""
+    monkeypatch.setattr(packages, "SOURCES", tmp_path)
+    monkeypatch.setattr(packages, "distribution", lambda: ("debian", "trixie"))
+    (tmp_path / "shiptasks-trixie.sources").touch()
+    assert "apt-get install -t trixie" in packages.engine_install_line()
+
+
+def test_engine_that_insists_on_https_is_told_how_to_change(lab_engine: EngineInfo, lab_registry: Registry) -> None:
+    registry.check_reachable(lab_registry, lab_engine)
+    strict = dataclasses.replace(lab_engine, insecure=("127.0.0.0/8", "elsewhere:5000"))
+    with pytest.raises(LabError, match='"insecure-registries"'):
+        registry.check_reachable(lab_registry, strict)
+    registry.check_reachable(lab_registry, dataclasses.replace(strict, insecure=(lab_registry.name,)))
