@@ -6,9 +6,10 @@ import json
 import os
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shiptasks.build import engine as engines
 from shiptasks.build import manifest as manifests
@@ -20,6 +21,9 @@ from shiptasks.build.progress import Failing, Tracker
 from shiptasks.config.model import Project
 from shiptasks.errors import Failed
 from shiptasks.run.events import Bus
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 _SHOWN_LINES = 20
 _NOW = "no manifest was written; what is deployed is untouched"
@@ -112,16 +116,17 @@ def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker) -> dict[str, Any]:
     return answer
 
 
-def _image(project: Project, plan: BuildPlan, target: Target, metadata: dict[str, Any], api: Any) -> BuiltImage:
+def _image(
+    project: Project, plan: BuildPlan, target: Target, metadata: dict[str, Any], api: DockerClient
+) -> BuiltImage:
     digest = metadata.get("containerimage.digest")
     if plan.push and not digest:
         raise Failed(
             f"bake did not say under which digest {target.tag} was pushed", now=_NOW, hint="docker buildx version"
         )
-    # The list, not inspect: only there does every engine count the unpacked size, as `docker images` shows it.
-    listed = [image for image in api.api.images(name=target.tag) if target.tag in (image.get("RepoTags") or ())]
-    if listed:
-        image_id, size = str(listed[0]["Id"]), int(listed[0]["Size"])
+    found = _in_engine(target.tag, api)
+    if found is not None:
+        image_id, size = found
     elif plan.push:
         # A builder outside of the engine pushes without leaving a copy here.
         image_id, size = str(metadata.get("containerimage.config.digest") or digest), None
@@ -135,6 +140,23 @@ def _image(project: Project, plan: BuildPlan, target: Target, metadata: dict[str
         digest=str(digest) if plan.push else None,
         size=size,
     )
+
+
+def _in_engine(tag: str, api: DockerClient) -> tuple[str, int | None] | None:
+    """Id and size of an image that the local engine has; None when it has not."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        image = api.images.get(tag)
+    except ImageNotFound:
+        return None
+    size = image.attrs.get("Size")
+    # Only in its list does every engine count the unpacked size, the one that `docker images` shows; and the list
+    # fails while another image is being removed.
+    with suppress(APIError):
+        listed = [one for one in api.api.images(name=tag) if one["Id"] == image.id]
+        size = listed[0]["Size"] if listed else size
+    return str(image.id), size
 
 
 def _failed(plan: BuildPlan, tracker: Tracker, exit_code: int) -> Failed:

@@ -52,7 +52,8 @@ def verify(
         releases = {address: {"version": one.version, "release": one.release} for address, one in expected.items()}
         this.result = {**report.to_dict(), "deployed": releases}
         this.summary = report.summary()
-        this.show(text(report, verbose=verbose))
+        if verbose or report.count("ok") < len(report.results):
+            this.show(text(report, verbose=verbose))
         if not report.ok:
             raise Failed(
                 f"verification of {env} failed: {report.summary()}",
@@ -71,9 +72,8 @@ def _expected(project: Project, hosts: dict[str, Host]) -> dict[str, Expected]:
 
 
 def _deployed(project: Project, address: str, host: Host) -> Expected:
-    from shiptasks.deploy import read_release
+    from shiptasks.deploy import expected, read_release
     from shiptasks.errors import Failed
-    from shiptasks.verify import Expected
 
     with host.session() as session:
         release = read_release(session, project, address)
@@ -83,10 +83,7 @@ def _deployed(project: Project, address: str, host: Host) -> Expected:
                 where=f"environment {project.environment}",
                 hint=f"inv deploy --env={project.environment}",
             )
-        images = {service: image.ref for service, image in release.images.items()}
-        return Expected(
-            release.version, release.id, images, release.replicas, _stores(session, project, address, set(images))
-        )
+        return expected(release, _stores(session, project, address, set(release.images)))
 
 
 def _stores(session: Session, project: Project, address: str, apps: set[str]) -> tuple[str, ...] | None:

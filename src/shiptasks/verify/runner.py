@@ -44,10 +44,11 @@ def run(
         )
     began = time.monotonic()
     with ExitStack() as stack:
-        steps = {
-            group: stack.enter_context(bus.step(group, stage=STAGE))
-            for group in dict.fromkeys(check.group for check in checks)
-        }
+        steps: dict[str, StepHandle] = {}
+        ends: dict[str, ExitStack] = {}
+        for group in dict.fromkeys(check.group for check in checks):
+            ends[group] = stack.enter_context(ExitStack())
+            steps[group] = ends[group].enter_context(bus.step(group, stage=STAGE))
         sessions = _Sessions(hosts, stack)
         pool = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="verify")
         stack.callback(pool.shutdown, cancel_futures=True)
@@ -65,6 +66,7 @@ def run(
             pause = min(2 * pause, _LONGEST_PAUSE)
         for group, step in steps.items():
             _tell(step, report, group)
+            ends[group].close()
     return report
 
 
