@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,7 +41,7 @@ class Namespace(Collection):
     """
 
     def __init__(self, home: dict[str, Any], root: Path | None, extra: Iterable[Any]) -> None:
-        self._ready = self._adopting = False
+        self._ready = False  # while it is made or changed, it is what was put into it and nothing more
         super().__init__()
         self._home = home
         self._root = root
@@ -54,7 +55,9 @@ class Namespace(Collection):
 
     @property
     def tasks(self) -> Any:
-        self._adopt()
+        if self._ready:
+            with self._changing():
+                self._adopt()
         return self._tasks
 
     @tasks.setter
@@ -94,20 +97,31 @@ class Namespace(Collection):
                 if names.get("ns") is self or names.get("namespace") is self:
                     yield names
 
-    def _adopt(self) -> None:
-        if not self._ready or self._adopting:
-            return
-        self._adopting = True
+    def add_task(self, *args: Any, **options: Any) -> None:
+        with self._changing():
+            super().add_task(*args, **options)
+
+    def add_collection(self, *args: Any, **options: Any) -> None:
+        with self._changing():
+            super().add_collection(*args, **options)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        before, self._ready = self._ready, False
         try:
-            held = {*self._ours, *(id(each) for each in self._tasks.values()), *_ids_below(self)}
-            for home in (self._home, *self._importers()):
-                for name, each in list(home.items()):
-                    if isinstance(each, Task) and not name.startswith("_") and id(each) not in held:
-                        held.add(id(each))
-                        self.add_task(each)
-            self._resolve()
+            yield
         finally:
-            self._adopting = False
+            self._ready = before
+
+    def _adopt(self) -> None:
+        """Take in the tasks of the file that have no place yet."""
+        held = {*self._ours, *(id(each) for each in self._tasks.values()), *_ids_below(self)}
+        for home in (self._home, *self._importers()):
+            for name, each in list(home.items()):
+                if isinstance(each, Task) and not name.startswith("_") and id(each) not in held:
+                    held.add(id(each))
+                    self.add_task(each)
+        self._resolve()
 
     def _resolve(self) -> None:
         """Put the tasks in the place of the names in `pre` and `post`."""

@@ -1,0 +1,258 @@
+"""`inv lint`, `inv test`, `inv check` and `inv config`, as processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import time
+
+import pytest
+
+from tests.tasks.conftest import Repo
+
+FAILING = """\
+[tool.shiptasks]
+project = "shop"
+
+[tool.shiptasks.lint]
+good = "echo fine"
+bad = "seq 1 40; echo '::error::the last word'; exit 3"
+absent = "no-such-tool --check"
+
+[tool.shiptasks.test]
+unit = "sleep 0.3; echo '==== 12 passed in 0.8s ===='"
+"""
+
+
+def test_all_pass(repo: Repo) -> None:
+    done = repo.inv("check")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == "check shop"
+    assert sorted(lines[1:3]) == ["› lint words", "› test unit"]
+    ended = sorted(lines[3:5])
+    assert re.fullmatch(r"✓ lint words +All words are right! +0\.\ds", ended[0])
+    assert re.fullmatch(r"✓ test unit +12 passed in 0\.8s +0\.\ds", ended[1])
+    assert re.fullmatch(r"✓ check done in 0\.\ds: 2 passed", lines[5])
+    assert "\x1b" not in done.stdout
+
+
+def test_every_result_is_shown_and_one_failure_fails(repo: Repo) -> None:
+    repo.write("pyproject.toml", FAILING)
+    done = repo.inv("check")
+    assert done.returncode == 1
+    assert re.search(r"^✓ lint good +fine ", done.stdout, re.M)
+    assert re.search(r"^✗ lint bad +::error::the last word ", done.stdout, re.M)
+    assert re.search(r"^✗ lint absent +the command 'no-such-tool' was not found: install", done.stdout, re.M)
+    assert re.search(r"^✓ test unit +12 passed in 0\.8s ", done.stdout, re.M)
+    assert "    12\n" in done.stdout  # the last thirty lines of what failed: 12 to 40, and the last word
+    assert "    11\n" not in done.stdout
+    assert "\n    fine" not in done.stdout
+    assert "✗ 2 of 4 checks failed: lint bad, lint absent\n  next   inv lint --only=bad,absent\n" in done.stdout
+
+
+def test_in_json_stdout_is_one_document(repo: Repo) -> None:
+    repo.write("pyproject.toml", FAILING)
+    done = repo.inv("check", "--format=json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert [(one["kind"], one["name"], one["outcome"], one["exit_code"]) for one in document["result"]] == [
+        ("lint", "good", "ok", 0),
+        ("lint", "bad", "failed", 3),
+        ("lint", "absent", "failed", None),
+        ("test", "unit", "ok", 0),
+    ]
+    assert document["result"][3]["detail"] == "12 passed in 0.8s"
+    assert document["error"]["next"] == "inv lint --only=bad,absent"
+    assert "lint bad" in done.stderr
+
+
+def test_lint_and_test_run_their_own(repo: Repo) -> None:
+    assert "test unit" not in repo.inv("lint").stdout
+    assert "lint words" not in repo.inv("test").stdout
+
+
+def test_only(repo: Repo) -> None:
+    repo.write("pyproject.toml", FAILING)
+    done = repo.inv("check", "--only=good, unit")
+    assert done.returncode == 0
+    assert "2 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "following"),
+    [
+        (["check", "--only=good,unti"], "there is no lint or test command named 'unti'", "did you mean `--only=unit`?"),
+        (["lint", "--only=unit"], "there is no lint command named 'unit'", "--only=good,bad,absent"),
+        (["check", "--jobs=-1"], "--jobs=-1 is not a number of jobs", "--jobs=0 or more"),
+    ],
+)
+def test_wrong_use_runs_nothing(repo: Repo, arguments: list[str], what: str, following: str) -> None:
+    repo.write("pyproject.toml", FAILING)
+    done = repo.inv(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"✗ {what}\n  now    nothing was run\n  next   {following}\n"
+    assert repo.runs() == []
+
+
+def test_nothing_to_check_is_never_a_pass(repo: Repo) -> None:
+    repo.write("pyproject.toml", '[tool.shiptasks]\nproject = "shop"\nlint.good = "true"\n')
+    done = repo.inv("test")
+    assert done.returncode == 2
+    assert "there is nothing to check: no command is configured" in done.stderr
+    assert "[tool.shiptasks.test] in pyproject.toml" in done.stderr
+    assert 'add one, such as unit = "pytest -q" under [tool.shiptasks.test]' in done.stderr
+
+
+def test_a_quote_left_open_is_found_before_anything_runs(repo: Repo) -> None:
+    repo.write("pyproject.toml", "[tool.shiptasks]\nproject = 'shop'\nlint.a = 'touch ran'\nlint.b = \"echo 'open\"\n")
+    done = repo.inv("check")
+    assert done.returncode == 2
+    assert "where  tool.shiptasks.lint.b in pyproject.toml" in done.stderr
+    assert not (repo.root / "ran").exists()
+
+
+def test_plan_prints_what_would_run(repo: Repo) -> None:
+    done = repo.inv("check", "--plan")
+    assert done.stdout.splitlines() == [
+        "lint words: echo All words are right!",
+        "test unit: echo '==== 12 passed in 0.8s ===='",
+    ]
+    assert json.loads(repo.inv("lint", "--plan", "--format=json").stdout) == [
+        {"kind": "lint", "name": "words", "command": "echo All words are right!"}
+    ]
+    assert repo.runs() == []
+
+
+def test_side_by_side_and_one_at_a_time(repo: Repo) -> None:
+    commands = "\n".join(f't{number} = "sleep 1"' for number in range(4))
+    repo.write("pyproject.toml", f'[tool.shiptasks]\nproject = "shop"\n[tool.shiptasks.test]\n{commands}\n')
+
+    def took(jobs: int) -> float:
+        began = time.monotonic()
+        assert repo.inv("test", f"--jobs={jobs}").returncode == 0
+        return time.monotonic() - began
+
+    assert took(4) < took(1) - 1.5
+    assert took(1) >= 4
+
+
+def test_commands_run_in_the_root_with_the_tools_of_this_environment_and_no_stdin(repo: Repo) -> None:
+    tool = repo.write(".venv/bin/only-here", "#!/bin/sh\npwd; wc -c\n")
+    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+    python = tool.with_name("python")
+    python.symlink_to(repo.argv()[0])
+    repo.write(".venv/pyvenv.cfg", "home = /nowhere\n")
+    repo.write("pyproject.toml", '[tool.shiptasks]\nproject = "shop"\nlint.a = "only-here"\n')
+    below = repo.root / "below"
+    below.mkdir()
+    script = (
+        "import sys, runpy; sys.executable = sys.argv.pop(1); sys.argv[0] = 'inv';"
+        "runpy.run_module('invoke', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [repo.argv()[0], "-c", script, str(python), "lint", "--format=json"],
+        cwd=below,
+        env=repo.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"][0]["detail"] == "0"
+    log = (repo.runs()[0] / "events.jsonl").read_text()
+    assert f'"line": "{repo.root.resolve()}"' in log
+
+
+def test_the_run_log_holds_all_that_the_terminal_did_not_show(repo: Repo) -> None:
+    repo.write("pyproject.toml", FAILING)
+    repo.inv("check")
+    (run,) = repo.runs()
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    assert events[0]["event"] == "RunStarted"
+    assert events[-1] == {**events[-1], "event": "RunFinished", "exit_code": 1, "summary": "2 of 4 passed"}
+    lines = [event["line"] for event in events if event["event"] == "StepOutput"]
+    assert {"fine", "1", "40", "==== 12 passed in 0.8s ===="} <= set(lines)
+    assert run.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("colour", [True, False])
+def test_on_a_terminal(repo: Repo, columns: int, colour: bool) -> None:
+    long = "a-name-that-is-as-long-as-a-name-may-be1"
+    repo.write("pyproject.toml", FAILING.replace("good =", f"{long} =").replace("echo fine", f"echo {'word ' * 60}"))
+    shown = repo.on_terminal("check", columns=columns, env={} if colour else {"NO_COLOR": "1"})
+    assert shown.exit_code == 1
+    assert ("\x1b[1;31m" in shown.raw) is colour
+    assert re.search(r"\x1b\[[0-9;]*3[1-7]m", shown.raw) is not None or not colour
+    assert ("\x1b[31m" in shown.raw or "\x1b[36m" in shown.raw) is colour
+    assert shown.raw.count("\x1b[?25l") == shown.raw.count("\x1b[?25h")  # the cursor is back
+    screen = [line for line in shown.screen if line]
+    assert screen[0] == "check shop"
+    assert not any(line[0] in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" for line in screen)  # nothing live is left over
+    ended = [line for line in screen if re.search(r"\d\.\ds$", line) and line[0] in "✓✗" and " in " not in line[:9]]
+    steps = [line for line in ended if line.split()[1] in ("lint", "test")]
+    assert len(steps) == 4
+    assert {len(line) for line in steps} == {columns}
+    (cut,) = [line for line in steps if long[:10] in line]
+    assert "…" in cut
+    assert "    40" in screen
+    assert "    11" not in screen
+    assert screen[-3:-1] == ["✗ 2 of 4 checks failed: lint bad, lint absent", "  next   inv lint --only=bad,absent"]
+    assert re.fullmatch(r"✗ check failed in \d\.\ds: 2 of 4 passed", screen[-1])
+
+
+def test_a_running_step_is_seen_while_it_runs(repo: Repo) -> None:
+    repo.write("pyproject.toml", '[tool.shiptasks]\nproject = "shop"\ntest.slow = "sleep 1.2"\n')
+    shown = repo.on_terminal("test", env={"NO_COLOR": "1"})
+    frames = re.findall(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] .*?test slow.*?(\d\.\d)s", shown.raw)
+    assert len(set(frames)) >= 3
+    assert max(map(float, frames)) >= 0.5
+
+
+@pytest.mark.parametrize("env", [{"CI": "true"}, {"TERM": "dumb"}])
+def test_a_terminal_that_is_none_gets_plain_lines(repo: Repo, env: dict[str, str]) -> None:
+    shown = repo.on_terminal("check", env=env)
+    assert "\x1b" not in shown.raw
+    assert "› lint words" in shown.screen
+
+
+def test_colour_can_be_forced(repo: Repo) -> None:
+    assert "\x1b[32m✓\x1b[0m lint words" in repo.inv("lint", env={"FORCE_COLOR": "1"}).stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_plain_line_is_wider_than_columns(repo: Repo, columns: int) -> None:
+    repo.write("pyproject.toml", FAILING.replace("echo fine", f"echo {'word ' * 60}"))
+    done = repo.inv("check", env={"COLUMNS": str(columns)})
+    assert max(map(len, done.stdout.splitlines())) == columns
+
+
+def test_github_annotates_a_wrong_configuration_at_its_line(repo: Repo) -> None:
+    repo.write("pyproject.toml", '[tool.shiptasks]\nproject = "shop"\nlnit.good = "true"\n')
+    done = repo.inv("check", env={"GITHUB_ACTIONS": "true", "CI": "true"})
+    assert done.returncode == 2
+    assert re.search(r"^::error file=pyproject\.toml,line=3(,col=\d+)?::", done.stderr, re.M), done.stderr
+
+
+def test_config_prints_effective_values(repo: Repo) -> None:
+    done = repo.inv("config", "--env=staging")
+    assert done.returncode == 0
+    assert 'project = "shop"' in done.stdout.splitlines()
+    assert 'lint.words = "echo All words are right!"' in done.stdout.splitlines()
+    document = json.loads(repo.inv("config", "--format=json").stdout)
+    assert document["project"] == "shop"
+    assert document["environments"]["staging"]["hosts"] == ["deploy@staging.example.com"]
+    assert document["root"] == str(repo.root.resolve())
+
+
+def test_config_of_an_unknown_environment(repo: Repo) -> None:
+    done = repo.inv("config", "--env=stagign")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "staging" in done.stderr
