@@ -96,8 +96,8 @@ class _Applying:
                 if type(step).take_back is Step.take_back:
                     continue
                 try:
-                    with self._telling(on, step, f"take back: {step.describe()}"):
-                        on.journal(f"take back: {step.describe()}", "begin")
+                    with self._telling(on, step, step.describe_back()):
+                        on.journal(step.describe_back(), "begin")
                         step.take_back(on)
                 except BaseException as second:
                     failures.append(f"{on.address}: {step.describe()}: {_said(second)}")
@@ -128,7 +128,7 @@ class _Applying:
                 details=(*details, "not restored:", *failures),
             )
         before = plan.previous_version
-        now = f"taken back; {before} serves on, untouched" if before else "taken back; nothing was deployed before"
+        now = f"taken back; {before} serves on" if before else "taken back; nothing was deployed before"
         if isinstance(error, KeyboardInterrupt):
             return Interrupted(what, now=now, hint=f"inv status --env={environment}")
         return FailedRestored(

@@ -113,7 +113,9 @@ def _broken(container: Container, may_end: bool) -> str:
     if container.oom_killed:
         return "was killed for want of memory"
     if container.restarts or container.status == "restarting":
-        return f"crashed and was restarted (exit code {container.exit_code})"
+        # The exit code of a container that runs again is that of nothing.
+        code = f" with exit code {container.exit_code}" if not container.running else ""
+        return f"ended{code} and was restarted"
     if container.status in ("exited", "dead"):
         return "" if may_end and container.exit_code == 0 else f"ended with exit code {container.exit_code}"
     if container.status == "running" and container.health == "unhealthy":
@@ -123,6 +125,6 @@ def _broken(container: Container, may_end: bool) -> str:
 
 def _evidence(on: OnHost, container: Container) -> tuple[str, ...]:
     """The last probe's output and the last log lines, for the person who reads the error."""
-    logs = on.run(f"docker logs --tail {_LOG_LINES} {quote(container.id)} 2>&1", check=False, timeout=20)
+    logs = on.run(f"docker logs --tail {_LOG_LINES} {quote(container.id)} 2>&1", check=False, timeout=20, quiet=True)
     lines = [f"health probe: {line}" for line in container.probe_output.splitlines()[-3:]]
     return (*lines, f"last log lines of {container.name}:", *logs.stdout.splitlines())

@@ -76,14 +76,16 @@ class OnHost:
             self._session = None
 
     def run(
-        self, script: str, *, timeout: float | None = COMPOSE_TIMEOUT, check: bool = True, stdin: bytes | None = None
+        self, script: str, *, timeout: float | None = COMPOSE_TIMEOUT, check: bool = True, quiet: bool = False
     ) -> Result:
-        """Run a script, with the journal lines that are due in front of it."""
+        """Run a script, with the journal lines that are due in front of it. `quiet`: what it writes is not told."""
         pending, self._pending = self._pending, []
         prefix = "".join(
             f"printf '%s\\n' {quote(entry.to_line())} >> {quote(self.layout.journal)} || exit 1\n" for entry in pending
         )
-        return self.session.run(prefix + script, timeout=timeout, check=check, stdin=stdin, on_line=self.output)
+        return self.session.run(
+            prefix + script, timeout=timeout, check=check, on_line=_nobody if quiet else self.output
+        )
 
     def journal(self, step: str, phase: str, *, now: bool = False) -> None:
         """Note the intent or the end of a step; written before the next script runs, or at once."""

@@ -54,7 +54,7 @@ def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, 
         overlays = {
             address: compose.overlay(project, model, release, layout.proxy) for address, layout in site.layouts.items()
         }
-        states = site.look(_refs(project, release, model))
+        states = site.look()
         preflight.check(project, release, states)
         there = {
             state.current for state in states if state.release and state.release.fingerprint == release.fingerprint
@@ -80,7 +80,6 @@ def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool
             release = _target(project, states, version)
             model = _model_of(project, site, release)
             who = Names(who.deploy, release.version, who.by)
-            states = site.look(_refs(project, release, model))
             preflight.check(project, release, states)
             planned = plan("rollback", project, release, model, states, site.layouts, by=who.by, now=now)
             return _go(planned, site, who, bus, plan_only, show)
@@ -294,13 +293,6 @@ def _release(
         replicas=replicas,
         fingerprint=compose.digest(runs),
     )
-
-
-def _refs(project: Project, release: Release, model: ComposeModel) -> tuple[str, ...]:
-    refs = [image.ref for image in release.images.values()]
-    refs += [store.image for store in model.stores if store.image]
-    refs += [project.proxy.image] if compose.has_proxy(project) else []
-    return tuple(dict.fromkeys(refs))
 
 
 def _now() -> datetime.datetime:

@@ -215,7 +215,7 @@ class _HostPlanner:
         refs = [image.ref for name, image in self.release.images.items() if not image.image_id]
         refs += [store.image for store in self.model.stores]
         refs += [self.project.proxy.image] if has_proxy(self.project) else []
-        missing = tuple(dict.fromkeys(ref for ref in refs if ref and ref not in self.state.images))
+        missing = tuple(dict.fromkeys(ref for ref in refs if ref and not self.state.has_image(ref)))
         if missing:
             yield steps.Pull(refs=missing)
 

@@ -59,7 +59,7 @@ def problems_of(project: Project, release: Release, state: HostState) -> Iterato
             "of its own, and its services a project name of their own"
         )
     for name, image in release.images.items():
-        if image.image_id and image.ref not in state.images:
+        if image.image_id and not state.has_image(image.ref):
             yield (
                 f"the image of {name} is not in this engine and {release.version} was not pushed; "
                 f"`inv build --version={release.version} --push`"

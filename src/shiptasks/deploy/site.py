@@ -34,14 +34,14 @@ class Site:
         for host in self.hosts.values():
             host.close()
 
-    def look(self, refs: tuple[str, ...] = ()) -> tuple[HostState, ...]:
+    def look(self) -> tuple[HostState, ...]:
         """What is true on every host, observed side by side, in the order of the configuration."""
         addresses = {id(host): address for address, host in self.hosts.items()}
 
         def one(host: Host) -> HostState:
             address = addresses[id(host)]
             with host.session() as session:
-                return look(session, self.project, self.layouts[address], address, refs)
+                return look(session, self.project, self.layouts[address], address)
 
         with self.bus.step("look at the hosts", stage="preflight"):
             return fleet.values(fleet.each(list(self.hosts.values()), one))

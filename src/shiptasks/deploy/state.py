@@ -36,7 +36,7 @@ class HostState:
     proxy_config: str
     containers: tuple[Container, ...]
     images: frozenset[str]
-    """References among those asked for that the engine has."""
+    """What the engine has: `name:tag`, `name@digest` and ids."""
 
     @property
     def release(self) -> Release | None:
@@ -46,6 +46,15 @@ class HostState:
     @property
     def proxy(self) -> Container | None:
         return next((container for container in self.containers if container.service == PROXY), None)
+
+    def has_image(self, ref: str) -> bool:
+        """Whether the engine has an image, given as `name:tag`, `name:tag@digest` or an id."""
+        name, _, digest = ref.partition("@")
+        if not digest:
+            return ref in self.images
+        head, _, tail = name.rpartition(":")
+        bare = name if not head or "/" in tail else head
+        return f"{bare}@{digest}" in self.images
 
     def of(self, service: str) -> tuple[Container, ...]:
         return tuple(container for container in self.containers if container.service == service)
@@ -67,9 +76,9 @@ class JournalEntry:
         return json.dumps(self.__dict__, sort_keys=True)
 
 
-def look(session: Session, project: Project, layout: Layout, address: str, refs: tuple[str, ...] = ()) -> HostState:
-    """Observe a host. `refs` are images to look for. Raises HostError when the host does not answer as expected."""
-    result = session.run(_script(project, layout, refs), timeout=60)
+def look(session: Session, project: Project, layout: Layout, address: str) -> HostState:
+    """Observe a host. Raises HostError when it does not answer as expected."""
+    result = session.run(_script(project, layout), timeout=60)
     found = _sections(result.stdout)
     engine = found.get("engine", "").strip()
     containers = observe(session, project.project) if engine else ()
@@ -88,15 +97,13 @@ def look(session: Session, project: Project, layout: Layout, address: str, refs:
         unfinished=unfinished(found.get("journal", "")),
         proxy_config=found.get("proxy-config", ""),
         containers=containers,
-        images=frozenset(found.get("images", "").split()),
+        images=frozenset(word for word in found.get("images", "").split() if "<none>" not in word),
     )
 
 
-def _script(project: Project, layout: Layout, refs: tuple[str, ...]) -> str:
+def _script(project: Project, layout: Layout) -> str:
     base = quote(layout.base)
-    images = "\n".join(
-        f"docker image inspect {quote(ref)} >/dev/null 2>&1 && printf '%s\\n' {quote(ref)}" for ref in refs
-    )
+    images = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}} {{.ID}}"
     sections = {
         "engine": "docker version --format '{{.Server.Version}}' 2>/dev/null",
         "engine-problem": "docker version --format '{{.Server.Version}}' 2>&1 >/dev/null | tail -n 1",
@@ -118,7 +125,7 @@ def _script(project: Project, layout: Layout, refs: tuple[str, ...]) -> str:
         "history": f"cat {quote(layout.history)} 2>/dev/null",
         "journal": f"tail -n 1 {quote(layout.journal)} 2>/dev/null",
         "proxy-config": f"cat {quote(layout.proxy)}/haproxy.cfg 2>/dev/null",
-        "images": images or ":",
+        "images": f"docker image ls --no-trunc --digests --format {quote(images)} 2>/dev/null",
     }
     # Each section is base64 on a line of its own: no content can be taken for a heading.
     return "\n".join(

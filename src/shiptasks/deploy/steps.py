@@ -37,6 +37,10 @@ class Step:
         """Do it. Raises ShiptasksError; then `take_back` will be called."""
         raise NotImplementedError
 
+    def describe_back(self) -> str:
+        """One line on what `take_back` does."""
+        return f"take back: {self.describe()}"
+
     def take_back(self, on: OnHost) -> None:
         """Make it as if it had not been done."""
 
@@ -62,6 +66,9 @@ class StageFiles(Step):
         on.run(f"mkdir -p {quote(folder)} && chmod 0755 {quote(folder)}")
         for name, content, mode in self.files:
             on.session.put(content, f"{folder}/{name}", mode=mode)
+
+    def describe_back(self) -> str:
+        return f"remove releases/{self.release}"
 
     def take_back(self, on: OnHost) -> None:
         on.run(f"rm -rf {quote(on.layout.release(self.release))}")
@@ -110,6 +117,13 @@ class Store(Step):
         how = "--force-recreate" if self.action == "recreate" else "--no-recreate"
         on.run(on.compose(self.release, f"up --detach --no-deps --no-build {how} {quote(self.service)}"))
         health.wait_for_service(on, self.service)
+
+    def describe_back(self) -> str:
+        return (
+            f"put the definition of {self.service} back"
+            if self.action == "recreate"
+            else f"leave {self.service} running"
+        )
 
     def take_back(self, on: OnHost) -> None:
         # What holds data is left running, except that a changed definition goes back to the one before.
@@ -164,6 +178,9 @@ class EnsureProxy(Step):
         on.run("sleep 1")
         on.proxy.slots()
 
+    def describe_back(self) -> str:
+        return "remove the proxy" if self.action == "create" else "put the proxy back as it was"
+
     def take_back(self, on: OnHost) -> None:
         if self.action == "create":
             on.run(on.compose(self.release, "rm --stop --force proxy"))
@@ -203,6 +220,9 @@ class Migrate(Step):
                 hint=f"mend the migration, build again, then `inv deploy --env={on.project.environment}`",
                 details=error.details,
             ) from error
+
+    def describe_back(self) -> str:
+        return "see that no migration is running; what it did to the data stays"
 
     def take_back(self, on: OnHost) -> None:
         # Only what an interrupt left running: a migration's effect on the data stays.
@@ -264,6 +284,9 @@ class Start(Traffic):
         on.run(script + f"docker start {names}")
         health.wait_for(on, self.containers, self.service)
 
+    def describe_back(self) -> str:
+        return f"stop and remove {self._shown}"
+
     def take_back(self, on: OnHost) -> None:
         # Only these: those of an earlier batch still have traffic when this is taken back.
         on.run(
@@ -286,6 +309,9 @@ class Route(Traffic):
     def apply(self, on: OnHost) -> None:
         admit(on, self.model, self.service, self.containers)
 
+    def describe_back(self) -> str:
+        return f"take {self._shown} out of the traffic"
+
     def take_back(self, on: OnHost) -> None:
         withdraw(on, self.model, self.service, self.containers)
 
@@ -303,6 +329,9 @@ class Drain(Traffic):
     def apply(self, on: OnHost) -> None:
         withdraw(on, self.model, self.service, self.containers)
 
+    def describe_back(self) -> str:
+        return f"give {self._shown} traffic again"
+
     def take_back(self, on: OnHost) -> None:
         admit(on, self.model, self.service, self.containers)
 
@@ -318,6 +347,9 @@ class Stop(Traffic):
 
     def apply(self, on: OnHost) -> None:
         on.run(f"docker stop {_words(self.containers)}", timeout=600)
+
+    def describe_back(self) -> str:
+        return f"start {self._shown} again, wait until healthy"
 
     def take_back(self, on: OnHost) -> None:
         # Stopped to the end first: a container whose stop was interrupted would still die after it was found healthy.
@@ -347,6 +379,11 @@ def admit(on: OnHost, model: ComposeModel, service: str, containers: tuple[str, 
     before = tuple(name for name in on.serving.get(service, ()) if name not in containers)
     on.serving[service] = before + containers
     on.write_proxy_config(model)
+
+
+def _addresses(on: OnHost, containers: tuple[str, ...]) -> set[str]:
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    return set(on.run(f"docker inspect --format {quote(template)} {_words(containers)}", quiet=True).stdout.split())
 
 
 def withdraw(on: OnHost, model: ComposeModel, service: str, containers: tuple[str, ...]) -> None:
@@ -401,6 +438,9 @@ class MarkCurrent(Step):
             f"printf '%s\\n' {quote(self.entry.to_line())} >> {quote(on.layout.history)} && "
             f": > {quote(on.layout.release(self.release.id))}/deployed && {_link(on, self.release.id)}"
         )
+
+    def describe_back(self) -> str:
+        return f"current -> releases/{self.previous}" if self.previous else "no release is current"
 
     def take_back(self, on: OnHost) -> None:
         line = quote(self.entry.to_line())
