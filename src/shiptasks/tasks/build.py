@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from shiptasks.build.bake import BuildResult
+    from shiptasks.build.plan import BuildPlan
 
 
 @task(
@@ -38,7 +39,7 @@ def build(
     sources = source.look(project.root)
     version = version or sources.version()
 
-    def planned(registry_cache: bool) -> Any:
+    def planned(registry_cache: bool) -> BuildPlan:
         return plan_build(
             project,
             version,
