@@ -80,19 +80,18 @@ class Plan:
         for note in self.notes:
             yield f"  ! {note}"
         for stage in STAGES:
-            if stage == "verify":
-                yield "  verify"
-                yield f"    . every routed service answers and serves {self.release.version}"
-                continue
             planned = [(host, step) for host in self.hosts for step in host.of(stage)]
-            if planned:
+            if planned or stage == "verify":
                 yield f"  {stage}"
             for host, step in planned:
-                yield f"    {step.sign:<3} {host.address}: {step.describe()}".replace("    +  ", "    + ", 0)
-        counts = {
-            sign: sum(step.sign == sign for host in self.hosts for step in host.steps) for sign in ("+", "~", "-")
-        }
-        yield "Plan: " + ", ".join(f"{number} {sign}" for sign, number in counts.items())
+                yield f"    {step.sign:<3} {host.address}: {step.describe()}"
+            if stage == "verify":
+                yield f"    .   every routed service answers and serves {self.release.version}"
+        signs = [step.sign for host in self.hosts for step in host.steps]
+        words = {"+": "to start", "~": "to switch", "-/+": "to replace", "-": "to end"}
+        yield "Plan: " + ", ".join(f"{signs.count(sign)} {word}" for sign, word in words.items() if sign in signs)
+        if any(host.of("migrate") for host in self.hosts):
+            yield "What a migration does to the data is not taken back."
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data; contents of files and secrets are not part of it."""

@@ -59,7 +59,7 @@ class StageFiles(Step):
     files: tuple[tuple[str, bytes, int], ...] = field(repr=False)
 
     def describe(self) -> str:
-        return f"put {', '.join(name for name, _, _ in self.files)} into releases/{self.release}"
+        return f"put {len(self.files)} files into releases/{self.release}"
 
     def apply(self, on: OnHost) -> None:
         folder = on.layout.release(self.release)
@@ -203,7 +203,7 @@ class Migrate(Step):
     command: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"run {' '.join(self.command)} in the new {self.service}; it is not taken back"
+        return f"run {' '.join(self.command)} in the new {self.service}"
 
     def apply(self, on: OnHost) -> None:
         try:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from shiptasks.tasks._task import project_of, task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from invoke.context import Context
 
     from shiptasks.deploy import Plan, Status
@@ -41,7 +43,19 @@ def _go(c: Context, name: str, env: str, version: str, plan_only: bool, format: 
 
 def _show(run: Run, planned: Plan) -> None:
     run.result = planned.to_json()
-    run.show("\n".join(planned.lines()))
+    run.show(_wrapped(planned.lines()))
+
+
+def _wrapped(lines: Iterable[str]) -> str:
+    """Long lines go on below the words of their first one, not at the edge."""
+    import shutil
+    import textwrap
+
+    width = max(40, shutil.get_terminal_size((120, 24)).columns)
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
+        for line in lines
+    )
 
 
 @task
