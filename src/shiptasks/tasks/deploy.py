@@ -37,7 +37,9 @@ def _go(c: Context, name: str, env: str, version: str, plan_only: bool, format: 
         planned = operation(
             project, run.bus, version or None, plan_only=plan_only, show=lambda planned: _show(run, planned)
         )
-        if not plan_only and not planned.nothing_to_do:
+        if plan_only:
+            run.summary = "only planned, nothing was changed"
+        elif not planned.nothing_to_do:
             run.summary = f"{planned.release.version} serves on {env}"
 
 
