@@ -45,10 +45,11 @@ def test_an_unknown_name_is_an_error_even_beside_known_ones() -> None:
         plan(project(lint={"ruff": "ruff check"}), names=("ruff", "nope"))
 
 
-def test_an_empty_command_is_an_error_at_its_place() -> None:
+def test_a_command_that_cannot_be_read_is_an_error_at_its_place() -> None:
     with pytest.raises(UsageError) as caught:
-        plan(project(lint={"ruff": " "}))
+        plan(project(lint={"ruff": "ruff 'check"}))
     assert caught.value.where == "tool.shiptasks.lint.ruff in pyproject.toml"
+    assert caught.value.now == "nothing was run"
 
 
 @pytest.mark.parametrize(
