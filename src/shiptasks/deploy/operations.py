@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import getpass
-import re
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,16 +15,15 @@ from dataclasses import dataclass
 
 from shiptasks import verify
 from shiptasks.build import manifest as manifests
-from shiptasks.build.manifest import Manifest
 from shiptasks.config.model import Project
 from shiptasks.config.suggest import nearest
-from shiptasks.deploy import compose, preflight
+from shiptasks.deploy import compose, inputs, preflight
 from shiptasks.deploy.apply import apply
 from shiptasks.deploy.compose import ComposeModel
 from shiptasks.deploy.layout import Layout
 from shiptasks.deploy.on_host import Names, release_files
 from shiptasks.deploy.plan import Plan, plan
-from shiptasks.deploy.release import Release, ReleaseImage, new_id, way_back
+from shiptasks.deploy.release import Release, new_id, way_back
 from shiptasks.deploy.site import Site
 from shiptasks.deploy.state import HostState
 from shiptasks.errors import Failed, Refused, UsageError
@@ -35,7 +33,6 @@ from shiptasks.run.events import Bus
 Show = Callable[[Plan], None]
 """Given the plan before anything is changed."""
 
-_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|DSN", re.IGNORECASE)
 _VERIFY_WAIT = 15.0
 
 
@@ -44,13 +41,13 @@ def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, 
 
     Raises UsageError, Refused, FailedRestored, FailedNotRestored, Interrupted.
     """
-    env = _environment_file(project, bus)
+    env = inputs.environment_file(project, bus.secrets)
     manifest = manifests.load(project, version)
     model = compose.read(project)
     now = _now()
     who = Names(new_id(manifest.version, now), manifest.version, _who())
     with Site(project, bus) as site, nullcontext() if plan_only else site.locked(who):
-        release = _release(project, model, manifest, env, now, who)
+        release = inputs.release_of(project, model, manifest, env, now, who)
         overlays = {
             address: compose.overlay(project, model, release, layout.proxy) for address, layout in site.layouts.items()
         }
@@ -220,79 +217,6 @@ def _model_of(project: Project, site: Site, release: Release) -> ComposeModel:
             f"docker compose {files} --env-file {quote(f'{folder}/.env')} {' '.join(compose.CONFIG)}", timeout=60
         )
     return compose.parse(config.stdout, text, project)
-
-
-def _environment_file(project: Project, bus: Bus) -> bytes:
-    name = project.target.env_file
-    if name is None:
-        return b""
-    path = project.root / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        template = next((t for t in (".env.template", ".env.example") if (project.root / t).is_file()), "")
-        raise UsageError(
-            f"the environment file {name} cannot be read: {error.strerror}",
-            where=str(path),
-            now="nothing was run",
-            hint=f"cp {template} {name}, then fill it in" if template else f"write {name}",
-        ) from error
-    for line in content.decode(errors="replace").splitlines():
-        key, _, value = line.strip().removeprefix("export ").partition("=")
-        if _SECRET.search(key):
-            bus.secrets.add(value.strip().strip("\"'"))
-    return content
-
-
-def _release(
-    project: Project, model: ComposeModel, manifest: Manifest, env: bytes, now: datetime.datetime, who: Names
-) -> Release:
-    images = {}
-    missing = []
-    local = set(project.target.hosts) == {"local"}
-    for name in project.services:
-        built = manifest.image(name)
-        if built is None:
-            missing.append(name)
-        elif built.digest:
-            images[name] = ReleaseImage(built.ref)
-        elif local:
-            images[name] = ReleaseImage(built.image_id, image_id=built.image_id)
-        else:
-            raise UsageError(
-                f"{manifest.version} was built but not pushed: only this machine has its images",
-                where=f"environment {project.environment}, hosts {', '.join(project.target.hosts)}",
-                now="nothing was changed",
-                hint=f"inv build --version={manifest.version} --push",
-            )
-    if missing:
-        raise UsageError(
-            f"the build of {manifest.version} has no image of {', '.join(missing)}",
-            now="nothing was changed",
-            hint=f"inv build --version={manifest.version}",
-        )
-    replicas = {name: service.replicas for name, service in project.services.items()}
-    proxy = compose.proxy_service(project, model, "") if compose.has_proxy(project) else {}
-    runs = {
-        "images": {name: image.ref for name, image in images.items()},
-        "replicas": replicas,
-        "compose": model.text,
-        "environment": compose.digest(env.decode(errors="replace")),
-        "services": {name: service.model_dump(mode="json") for name, service in project.services.items()},
-        "proxy": proxy,
-    }
-    return Release(
-        id=who.deploy,
-        project=project.project,
-        environment=project.environment,
-        version=manifest.version,
-        revision=manifest.revision,
-        created=now.isoformat(timespec="seconds"),
-        by=who.by,
-        images=images,
-        replicas=replicas,
-        fingerprint=compose.digest(runs),
-    )
 
 
 def _now() -> datetime.datetime:

@@ -1,0 +1,98 @@
+"""What a deploy is made from: the environment file, and a build's manifest turned into a release."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from shiptasks.build.manifest import Manifest
+from shiptasks.config.model import Project
+from shiptasks.deploy import compose
+from shiptasks.deploy.compose import ComposeModel
+from shiptasks.deploy.on_host import Names
+from shiptasks.deploy.release import Release, ReleaseImage
+from shiptasks.errors import UsageError
+from shiptasks.run.secrets import Secrets
+
+_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|DSN", re.IGNORECASE)
+
+
+def environment_file(project: Project, secrets: Secrets) -> bytes:
+    """The content of the chosen environment's file; its secret values are masked from here on.
+
+    Raises UsageError when it cannot be read.
+    """
+    name = project.target.env_file
+    if name is None:
+        return b""
+    path = project.root / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        template = next((t for t in (".env.template", ".env.example") if (project.root / t).is_file()), "")
+        raise UsageError(
+            f"the environment file {name} cannot be read: {error.strerror}",
+            where=str(path),
+            now="nothing was run",
+            hint=f"cp {template} {name}, then fill it in" if template else f"write {name}",
+        ) from error
+    for line in content.decode(errors="replace").splitlines():
+        key, _, value = line.strip().removeprefix("export ").partition("=")
+        if _SECRET.search(key):
+            secrets.add(value.strip().strip("\"'"))
+    return content
+
+
+def release_of(
+    project: Project, model: ComposeModel, manifest: Manifest, env: bytes, now: datetime.datetime, who: Names
+) -> Release:
+    """The release that a build makes with the files as they are now.
+
+    Raises UsageError when the build lacks a service, or was not pushed and the hosts are elsewhere.
+    """
+    images = {}
+    missing = []
+    local = set(project.target.hosts) == {"local"}
+    for name in project.services:
+        built = manifest.image(name)
+        if built is None:
+            missing.append(name)
+        elif built.digest:
+            images[name] = ReleaseImage(built.ref)
+        elif local:
+            images[name] = ReleaseImage(built.image_id, image_id=built.image_id)
+        else:
+            raise UsageError(
+                f"{manifest.version} was built but not pushed: only this machine has its images",
+                where=f"environment {project.environment}, hosts {', '.join(project.target.hosts)}",
+                now="nothing was changed",
+                hint=f"inv build --version={manifest.version} --push",
+            )
+    if missing:
+        raise UsageError(
+            f"the build of {manifest.version} has no image of {', '.join(missing)}",
+            now="nothing was changed",
+            hint=f"inv build --version={manifest.version}",
+        )
+    replicas = {name: service.replicas for name, service in project.services.items()}
+    proxy = compose.proxy_service(project, model, "") if compose.has_proxy(project) else {}
+    runs = {
+        "images": {name: image.ref for name, image in images.items()},
+        "replicas": replicas,
+        "compose": model.text,
+        "environment": compose.digest(env.decode(errors="replace")),
+        "services": {name: service.model_dump(mode="json") for name, service in project.services.items()},
+        "proxy": proxy,
+    }
+    return Release(
+        id=who.deploy,
+        project=project.project,
+        environment=project.environment,
+        version=manifest.version,
+        revision=manifest.revision,
+        created=now.isoformat(timespec="seconds"),
+        by=who.by,
+        images=images,
+        replicas=replicas,
+        fingerprint=compose.digest(runs),
+    )
