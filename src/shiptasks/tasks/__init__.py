@@ -14,9 +14,15 @@ from shiptasks.tasks._task import Task, answer, project_of, root_of, task, words
 globals().update(own_tasks())
 
 if TYPE_CHECKING:
+    from shiptasks.tasks.build import build as build
     from shiptasks.tasks.check import check as check
     from shiptasks.tasks.check import lint as lint
     from shiptasks.tasks.check import test as test
     from shiptasks.tasks.config import config as config
+    from shiptasks.tasks.deploy import deploy as deploy
+    from shiptasks.tasks.deploy import down as down
+    from shiptasks.tasks.deploy import rollback as rollback
+    from shiptasks.tasks.deploy import status as status
+    from shiptasks.tasks.verify import verify as verify
 
 __all__ = ["Task", "answer", "namespace", "project_of", "root_of", "task", "words"]
