@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -176,6 +177,18 @@ class _Story:
         return "\n" + table(header, rows, right=("time", "served", "rate", "failed"))
 
 
+def _inv(arguments: Sequence[str], cwd: Path) -> int:
+    """Run `inv` as a person would; an interrupted one is given the time to take back what it had begun."""
+    process = subprocess.Popen([sys.executable, "-m", "invoke", *arguments], cwd=cwd, stdin=subprocess.DEVNULL)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # Ctrl-C has reached it too; a SIGTERM to this process alone has not. A second one only makes it say so.
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        raise
+
+
 def _prepare(env: str) -> str:
     """Engine, images, working copy, environment file; for staging the lab. Returns the address to ask."""
     from tests.lab import lab
@@ -274,8 +287,7 @@ def clean(_: Context) -> None:
     try:
         if engine.probe() is not None and (SHOP / ".env.local").exists():
             # Staging's host goes as a whole, with the lab.
-            argv = [sys.executable, "-m", "invoke", "down", "--env=local", "--volumes", "--yes"]
-            subprocess.run(argv, cwd=SHOP, stdin=subprocess.DEVNULL)
+            _inv(["down", "--env=local", "--volumes", "--yes"], SHOP)
             _remove_images()
         lab.down(_say)
     except LabError as error:
