@@ -329,10 +329,10 @@ def test_through_a_jump_host(serve: Serve, tmp_path: Path) -> None:
     host.close()
     assert time.monotonic() - began < 0.5
 
-    before = inner.log
+    connections = inner.log.count("Connection from")
     with pytest.raises(Refused, match="the host key of gate is not known"):
         inner.host(inner.known(), **options).session()
-    assert inner.log == before
+    assert inner.log.count("Connection from") == connections
     with pytest.raises(Refused, match="the host key of inner is not known"):
         inner.host(gate.known(), **options).session()
     (tmp_path / "config").write_text(config.read_text().replace(f"Port {inner.port}", "Port 1"))

@@ -5,6 +5,7 @@ The protocol is in frame.py; what carries the bytes (a local process, an SSH cha
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ _LAST_LINES = 20
 _GROUP_WAIT = 2.0
 
 Upload = Callable[[bytes, str], bool]
-"""Writes the bytes to an existing file of that path by another way than the shell; False when the host has none."""
+"""Writes the bytes to an existing file by another way than the shell; False when the host has none, or OSError."""
 
 
 class Wire(Protocol):
@@ -98,9 +99,15 @@ class ShellSession:
         kept = f"t={quote(temporary)}\ntrap 'rm -f -- \"$t\"' EXIT\n"
         try:
             sent = upload(data, temporary)
-        except BaseException:
-            if not self._ended:
+        except BaseException as error:
+            with contextlib.suppress(HostError):
                 self.run(kept, check=False, timeout=10)
+            if isinstance(error, OSError):
+                raise HostError(
+                    f"could not write {path} on {self._host}: {error}",
+                    where=self._host,
+                    now="the file is as it was before",
+                ) from error
             raise
         if sent:
             self.run(kept + finish_put(data, path, mode))

@@ -86,7 +86,7 @@ class _Upload:
                 file.set_pipelined(True)
                 file.write(data)
         except (SSHException, EOFError, OSError) as error:
-            raise HostError(f"could not write {path}: {error}", now="the file is as it was before") from error
+            raise OSError(str(error) or "the connection was lost") from error
         return True
 
 
@@ -113,7 +113,10 @@ class _ChannelWire:
 
     def send(self, data: bytes, timeout: float | None) -> None:
         self._channel.settimeout(timeout)
-        self._channel.sendall(data)
+        try:
+            self._channel.sendall(data)
+        except (SSHException, EOFError) as error:
+            raise BrokenPipeError(str(error) or "the connection was closed") from error
 
     def receive(self, timeout: float | None) -> tuple[bytes, bytes]:
         deadline = None if timeout is None else time.monotonic() + timeout
