@@ -26,7 +26,7 @@ RECIPES = {
 NAMES = tuple(RECIPES)
 BASE = "shiptasks-lab/base:trixie"
 LABEL = "shiptasks.lab.recipe"
-FOLDER = Path(__file__).parent / "images"
+FOLDER = Path(__file__).parent / "recipes"
 # Seconds that a pull may stay without a word before the registry counts as out of reach.
 PULL_SILENCE = 15
 

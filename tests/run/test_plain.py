@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -34,12 +35,26 @@ def told(environ: Mapping[str, str], *, output: list[str], fail: bool = True, en
     return raw.getvalue().decode(encoding)
 
 
-def test_one_line_at_the_start_and_one_at_the_end() -> None:
+def test_a_step_that_takes_long_is_told_to_be_running_before_it_ends() -> None:
+    stream = io.StringIO()
+    bus = Bus(Plain(stream, patience=0.05))
+    with bus.step("lint ruff", host="web1"):
+        until = time.monotonic() + 10
+        while not stream.getvalue() and time.monotonic() < until:
+            time.sleep(0.01)
+    with bus.step("lint words"):
+        pass
+    running, ended, quick = stream.getvalue().splitlines()
+    assert re.fullmatch(r"› lint ruff +web1", running)
+    assert re.fullmatch(r"✓ lint ruff +web1 +\d\.\ds", ended)
+    assert re.fullmatch(r"✓ lint words +0\.0s", quick)
+
+
+def test_one_line_a_step() -> None:
     lines = told({}, output=["quiet"], fail=False).splitlines()
     assert lines[0] == "check shop"
-    assert re.fullmatch(r"› lint ruff +web1", lines[1])
-    assert re.fullmatch(r"✓ lint ruff +web1 +fine +0\.0s", lines[2])
-    assert lines[3:] == [
+    assert re.fullmatch(r"✓ lint ruff +web1 +fine +0\.0s", lines[1])
+    assert lines[2:] == [
         "✗ 1 check failed",
         "  where  pyproject.toml:12",
         "  now    nothing changed",

@@ -29,7 +29,8 @@ def listener_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> List
         from shiptasks.run.console import Console
 
         return Console(stream)
-    columns = shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if environ.get("COLUMNS") else _PLAIN_COLUMNS
+    known = environ.get("COLUMNS") or stream.isatty()
+    columns = shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if known else _PLAIN_COLUMNS
     colour = environ.get("FORCE_COLOR", "0") not in ("", "0") and not environ.get("NO_COLOR")
     return Plain(stream, columns=columns, colour=colour, folds=folds_of(environ))
 

@@ -1,9 +1,10 @@
-"""Output without a terminal: one line when a step starts and one when it ends, folds and annotations in CI."""
+"""Output without a terminal: a line when a step ends, one before it when that takes long, folds and marks in CI."""
 
 from __future__ import annotations
 
 import re
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -111,9 +112,20 @@ def folds_of(environ: Mapping[str, str]) -> Folds | None:
 
 
 class Plain:
-    """Listener: lines on a stream, without escapes unless `colour`."""
+    """Listener: lines on a stream, without escapes unless `colour`.
 
-    def __init__(self, stream: TextIO, *, columns: int = 120, colour: bool = False, folds: Folds | None = None) -> None:
+    A step that runs for `patience` seconds is told to be running: a log that stands still says where.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        columns: int = 120,
+        colour: bool = False,
+        folds: Folds | None = None,
+        patience: float = 2.0,
+    ) -> None:
         self._stream = stream
         self._columns = columns
         self._colour = colour
@@ -122,15 +134,22 @@ class Plain:
         self._run: RunStarted | None = None
         self._steps: dict[str, StepStarted] = {}
         self._output: dict[str, deque[str]] = {}
+        self._patience = patience
+        self._waiting: dict[str, threading.Timer] = {}
+        self._lock = threading.RLock()
 
     def handle(self, event: Event) -> None:
+        with self._lock:
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._run = event
             self._write(text.header(event))
         elif isinstance(event, StepStarted):
             self._steps[event.step] = event
             self._output[event.step] = deque(maxlen=_FOLDED if self._folds else text.TAIL)
-            self._write(self._step_line(self._marks.running, "", event, "", None))
+            self._wait_for(event)
         elif isinstance(event, StepOutput):
             if event.step in self._output:
                 self._output[event.step].append(text.clean(event.line))
@@ -147,7 +166,20 @@ class Plain:
             mark = self._paint(event.outcome, self._marks.of(event.outcome))
             self._write(f"{mark} {text.footer(self._run, event)}")
 
+    def _wait_for(self, event: StepStarted) -> None:
+        timer = self._waiting[event.step] = threading.Timer(self._patience, self._still_running, (event,))
+        timer.daemon = True
+        timer.start()
+
+    def _still_running(self, event: StepStarted) -> None:
+        with self._lock:
+            if event.step in self._steps:
+                self._write(self._step_line(self._marks.running, "", event, "", None))
+
     def _finished(self, event: StepFinished) -> None:
+        waiting = self._waiting.pop(event.step, None)
+        if waiting is not None:
+            waiting.cancel()
         started = self._steps.pop(event.step, None)
         output = self._output.pop(event.step, None)
         if started is None or output is None:
