@@ -373,7 +373,8 @@ def under_load(product: Product, *, may_fail: int = 0) -> Iterator[None]:
         yield
         figures = load.figures()
     assert figures.failed <= may_fail, figures
-    assert figures.rate >= RATE, figures
+    # What breaks with the traffic on it slows the load down, too.
+    assert figures.rate >= RATE or may_fail, figures
 
 
 def until(condition: Callable[[], bool], problem: str, *, seconds: float = 10) -> None:
