@@ -1,1 +1,1 @@
-"""Images of the services at one version: `plan` says what would be built, `bake.build` builds it, `manifest` keeps it."""
+"""The services' images at one version: `plan` says what would be built, `bake` builds it, `manifest` keeps it."""
