@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shiptasks.deploy.on_host import OnHost
-from shiptasks.deploy.plan import SERIAL, STAGES, HostPlan, Plan
+from shiptasks.deploy.plan import PREPARE, SERIAL, STAGES, HostPlan, Plan
 from shiptasks.deploy.steps import Step
 from shiptasks.errors import FailedNotRestored, FailedRestored, Interrupted, ShiptasksError
 from shiptasks.hosts import fleet
@@ -88,27 +88,43 @@ class _Applying:
     def _taken_back(self, error: BaseException) -> BaseException:
         """Take everything back; the error that tells how that went."""
         failures: list[str] = []
-        for on, _ in reversed(self.hosts):
-            if not self.begun[on.address]:
-                continue
-            on.reopen()
-            for step in reversed(self.begun[on.address]):
-                if type(step).take_back is Step.take_back:
-                    continue
-                try:
-                    with self._telling(on, step, step.describe_back()):
-                        on.journal(step.describe_back(), "begin")
-                        step.take_back(on)
-                except BaseException as second:
-                    failures.append(f"{on.address}: {step.describe()}: {_said(second)}")
-                    if isinstance(second, KeyboardInterrupt):
-                        return self._told(error, failures)
-                    on.reopen()
-            try:
-                on.journal("", "not-restored" if failures else "taken-back", now=True)
-            except HostError as second:
-                failures.append(f"{on.address}: the journal could not be written: {_said(second)}")
+        try:
+            for on, _ in reversed(self.hosts):
+                if self.begun[on.address]:
+                    self._host_back(on, failures)
+        except KeyboardInterrupt:
+            failures.append("given up by hand: the steps before were not taken back")
         return self._told(error, failures)
+
+    def _host_back(self, on: OnHost, failures: list[str]) -> None:
+        """Take one host's steps back, the last first, and add to `failures` what could not be.
+
+        Where the old containers of a service do not come back, its new ones keep their traffic, and what they stand on
+        stays: half a way back would leave nothing that serves.
+        """
+        before = len(failures)
+        stuck: set[str] = set()
+        on.reopen()
+        for step in reversed(self.begun[on.address]):
+            if type(step).take_back is Step.take_back:
+                continue
+            if step.service in stuck if step.stage == "rollout" else stuck and step.stage in PREPARE:
+                continue
+            try:
+                with self._telling(on, step, step.describe_back()):
+                    on.journal(step.describe_back(), "begin")
+                    step.take_back(on)
+            except Exception as second:
+                failures.append(f"{on.address}: {step.describe()}: {_said(second)}")
+                if step.stage == "rollout":
+                    stuck.add(step.service)
+                if not _reachable(on):
+                    failures.append(f"{on.address}: the steps before were not taken back: the host does not answer")
+                    return
+        try:
+            on.journal("", "not-restored" if len(failures) > before else "taken-back", now=True)
+        except HostError as second:
+            failures.append(f"{on.address}: the journal could not be written: {_said(second)}")
 
     def _told(self, error: BaseException, failures: list[str]) -> BaseException:
         plan = self.plan
@@ -138,6 +154,15 @@ class _Applying:
             hint=(known.hint if known and known.hint else "mend it, build a new version, and deploy that"),
             details=details,
         )
+
+
+def _reachable(on: OnHost) -> bool:
+    """Whether the host can be worked on, after a step failed there."""
+    on.reopen()
+    try:
+        return bool(on.session)
+    except HostError:
+        return False
 
 
 class _Telling:

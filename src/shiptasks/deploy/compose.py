@@ -10,26 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from shiptasks.config.model import Project
 from shiptasks.config.suggest import nearest
 from shiptasks.deploy.release import Release
-from shiptasks.errors import Failed, UsageError
-from shiptasks.hosts.containers import DEFINITION_LABEL, RELEASE_LABEL, VERSION_LABEL
-from shiptasks.run import process
+from shiptasks.errors import Refused, UsageError
+from shiptasks.hosts.containers import DEFINITION_LABEL, PROXY, RELEASE_LABEL, VERSION_LABEL
 
-PROXY = "proxy"
-"""Compose service of the proxy, in the user's project."""
 PROXY_PORT = 10080
 """Port inside the proxy's container that the published one leads to: high, so that it needs no privilege."""
 ADMIN_PORT = 9999
 """HAProxy's runtime interface, on the loopback of its own container, where nobody outside can reach it."""
 FILES = ("compose.yaml", "compose.release.yaml")
 """The user's file and the overlay, as they are named in a release's folder."""
-CONFIG = ("config", "--format", "json", "--no-path-resolution")
-"""Compose's arguments that print what its files mean, the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -73,43 +69,53 @@ def read(project: Project) -> ComposeModel:
             where=str(project.root),
             hint='write it, or name it in pyproject.toml: compose-file = "…" under [tool.shiptasks]',
         )
-    _require_compose(project)
+    return parse(_config(project, path), path.read_text(encoding="utf-8"), project)
+
+
+def _config(project: Project, path: Path) -> dict[str, Any]:
+    from python_on_whales import ClientNotFoundError, DockerClient, DockerException
+
     env_file = project.target.env_file
-    argv = ["docker", "compose", "--project-name", project.project, "--file", str(path)]
-    argv += ["--env-file", str(project.root / env_file) if env_file else "/dev/null"]
-    result = process.run([*argv, *CONFIG], cwd=project.root, timeout=60, check=False)
-    if not result.ok:
+    client = DockerClient(
+        compose_files=[path],
+        compose_env_files=[project.root / env_file if env_file else "/dev/null"],
+        compose_project_name=project.project,
+    )
+    try:
+        client.compose.is_installed()
+    except (ClientNotFoundError, DockerException) as error:
+        raise Refused(
+            "`docker compose` does not work on this machine: Compose v2 is needed to read the Compose file",
+            now="nothing was changed",
+            hint="install the Compose plugin: `apt-get install docker-compose-plugin` (Docker's packages) or "
+            "`apt-get install docker-compose` (Debian 13), then `docker compose version`",
+            details=_said(error),
+        ) from None
+    try:
+        return client.compose.config(return_json=True)
+    except DockerException as error:
+        # Not chained: what Compose prints on success has secrets in it.
         raise UsageError(
             f"{project.compose_file} cannot be used",
             where=str(path),
+            now="nothing was run",
             hint=f"see `docker compose --file {project.compose_file} config`",
-            # Compose's own sentence, which names the key or the variable; never the values.
-            details=tuple(line for line in result.stderr.splitlines() if "level=warning" not in line)[-5:],
-        )
-    return parse(result.stdout, path.read_text(encoding="utf-8"), project)
+            details=_said(error),
+        ) from None
 
 
-def _require_compose(project: Project) -> None:
-    result = process.run(["docker", "compose", "version", "--short"], cwd=project.root, timeout=30, check=False)
-    if not result.ok:
-        raise Failed(
-            "`docker compose` does not work on this machine: Compose v2 is needed to read the Compose file",
-            hint="install the Compose plugin: `apt-get install docker-compose-plugin` (Docker's packages) or "
-            "`apt-get install docker-compose` (Debian 13), then `docker compose version`",
-            details=tuple(result.stderr.splitlines()[-3:]),
-        )
+def _said(error: Exception) -> tuple[str, ...]:
+    """Compose's own sentence, which names the key or the variable, never a value."""
+    said = getattr(error, "stderr", None) or ("" if hasattr(error, "stderr") else str(error))
+    return tuple(line for line in said.splitlines() if line.strip() and "level=warning" not in line)[-5:]
 
 
-def parse(config: str, text: str, project: Project) -> ComposeModel:
-    """The model from the output of `docker compose config --format json`; `text` is the file as it was written.
+def parse(config: dict[str, Any], text: str, project: Project) -> ComposeModel:
+    """The model from what `docker compose config --format json` prints; `text` is the file as it was written.
 
     Raises UsageError with every misfit between file and configuration.
     """
-    try:
-        whole: dict[str, Any] = json.loads(config)
-        raw: dict[str, Any] = whole["services"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Failed("docker compose config wrote something unreadable", where=project.compose_file) from error
+    raw: dict[str, Any] = config.get("services") or {}
     problems = [problem for name in project.services for problem in _misfits(name, raw)]
     if PROXY in raw:
         problems.append(f"services.{PROXY}: the name is taken by the proxy that shiptasks runs; rename yours")
@@ -118,7 +124,7 @@ def parse(config: str, text: str, project: Project) -> ComposeModel:
             f"services.{name}.volumes: {mount['source']} is mounted from the repository, which does not travel to "
             "the host; put it into the image, or use a named volume or an absolute path"
             for mount in service.get("volumes") or []
-            if mount.get("type") == "bind" and not str(mount.get("source", "")).startswith(("/", "~"))
+            if mount.get("type") == "bind" and _in_repository(str(mount.get("source", "")), project)
         ]
     if problems:
         raise UsageError(
@@ -132,8 +138,13 @@ def parse(config: str, text: str, project: Project) -> ComposeModel:
         text=text,
         apps=tuple(service for service in services if service.name in project.services),
         stores=tuple(service for service in services if service.name not in project.services),
-        networks={name: network["name"] for name, network in (whole.get("networks") or {}).items()},
+        networks={name: network["name"] for name, network in (config.get("networks") or {}).items()},
     )
+
+
+def _in_repository(source: str, project: Project) -> bool:
+    """Whether a mount's source, absolute on the machine that reads the file, is a path of the repository."""
+    return not source.startswith("/") or Path(source).is_relative_to(project.root)
 
 
 def _misfits(name: str, raw: dict[str, Any]) -> list[str]:
@@ -161,6 +172,7 @@ def _misfits(name: str, raw: dict[str, Any]) -> list[str]:
 def _service(name: str, raw: dict[str, Any]) -> ComposeService:
     # Replicas are ours, and Compose's depends_on only orders: neither makes a running container differ.
     definition = {key: value for key, value in raw.items() if key not in ("scale", "depends_on", "build")}
+    definition = _without_empty(definition)
     return ComposeService(
         name=name,
         image=raw.get("image", ""),
@@ -188,6 +200,14 @@ def _start_order(raw: dict[str, Any]) -> list[str]:
     for name in raw:
         visit(name)
     return order
+
+
+def _without_empty(value: Any) -> Any:
+    """Compose's versions differ in the empty defaults that they write out; those mean nothing."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, "", [], {}, False)}
+    return [_without_empty(item) for item in value] if isinstance(value, list) else value
 
 
 def digest(value: object) -> str:
@@ -244,6 +264,20 @@ def overlay(project: Project, model: ComposeModel, release: Release, proxy_folde
         services[PROXY] = {**proxy, "labels": {DEFINITION_LABEL: digest(proxy)}}
     header = "# Written by shiptasks for one release; the next deploy writes its own.\n"
     return header + _escape_interpolation(json.dumps({"services": services}, indent=2)) + "\n"
+
+
+def with_definitions(model: ComposeModel, overlay_text: str) -> ComposeModel:
+    """The model with the definitions of its stores as a release's overlay names them.
+
+    They were computed where that release was made, maybe by another version of Compose.
+    """
+    services = json.loads(overlay_text.partition("\n")[2])["services"]
+
+    def known(store: ComposeService) -> ComposeService:
+        label = services.get(store.name, {}).get("labels", {}).get(DEFINITION_LABEL)
+        return replace(store, definition=label) if label else store
+
+    return replace(model, stores=tuple(known(store) for store in model.stores))
 
 
 def has_proxy(project: Project) -> bool:

@@ -6,7 +6,7 @@ import datetime
 import re
 
 from shiptasks.build.manifest import Manifest
-from shiptasks.config.model import Project
+from shiptasks.config.model import Project, Service
 from shiptasks.deploy import compose
 from shiptasks.deploy.compose import ComposeModel
 from shiptasks.deploy.on_host import Names
@@ -75,13 +75,14 @@ def release_of(
             hint=f"inv build --version={manifest.version}",
         )
     replicas = {name: service.replicas for name, service in project.services.items()}
+    services = {name: service.model_dump(mode="json", by_alias=True) for name, service in project.services.items()}
     proxy = compose.proxy_service(project, model, "") if compose.has_proxy(project) else {}
     runs = {
         "images": {name: image.ref for name, image in images.items()},
         "replicas": replicas,
         "compose": model.text,
         "environment": compose.digest(env.decode(errors="replace")),
-        "services": {name: service.model_dump(mode="json") for name, service in project.services.items()},
+        "services": services,
         "proxy": proxy,
     }
     return Release(
@@ -95,4 +96,13 @@ def release_of(
         images=images,
         replicas=replicas,
         fingerprint=compose.digest(runs),
+        services=services,
     )
+
+
+def as_configured(project: Project, release: Release) -> Project:
+    """The project with the services as they were when the release was made."""
+    if not release.services:
+        return project
+    services = {name: Service.model_validate(dict(settings)) for name, settings in release.services.items()}
+    return project.model_copy(update={"services": services})

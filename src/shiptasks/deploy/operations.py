@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import getpass
+import json
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -75,6 +76,7 @@ def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool
         with nullcontext() if plan_only else site.locked(who):
             states = site.look()
             release = _target(project, states, version)
+            project = inputs.as_configured(project, release)
             model = _model_of(project, site, release)
             who = Names(who.deploy, release.version, who.by)
             preflight.check(project, release, states)
@@ -113,15 +115,19 @@ def expected(release: Release, stores: tuple[str, ...] | None = None) -> verify.
 
 
 def read_release(session: Session, project: Project, address: str) -> Release | None:
-    """The current release on a host; None where nothing is deployed."""
+    """The current release on a host; None where nothing is deployed. Raises Failed when it cannot be read."""
     from shiptasks.deploy.layout import layout
 
     path = quote(f"{layout(project, address).current}/release.json")
     text = session.run(f"cat {path} 2>/dev/null || :", timeout=20).stdout
     try:
         return Release.from_json(text) if text.strip() else None
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise Failed(
+            "the current release cannot be read",
+            where=f"{address}:{layout(project, address).current}/release.json",
+            hint=f"inv deploy --env={project.environment} writes a new one",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -210,13 +216,14 @@ def _model_of(project: Project, site: Site, release: Release) -> ComposeModel:
     """The Compose file of a release, read by Compose on the host that keeps it."""
     address, host = next(iter(site.hosts.items()))
     folder = site.layouts[address].release(release.id)
-    files = f"--project-name {quote(project.project)} --file {quote(f'{folder}/{compose.FILES[0]}')}"
+    user_file, overlay_file = (f"{folder}/{name}" for name in compose.FILES)
+    command = f"docker compose --project-name {quote(project.project)} --file {quote(user_file)}"
     with host.session() as session:
-        text = session.run(f"cat {quote(f'{folder}/{compose.FILES[0]}')}", timeout=20).stdout
-        config = session.run(
-            f"docker compose {files} --env-file {quote(f'{folder}/.env')} {' '.join(compose.CONFIG)}", timeout=60
-        )
-    return compose.parse(config.stdout, text, project)
+        text = session.run(f"cat {quote(user_file)}", timeout=20).stdout
+        overlay = session.run(f"cat {quote(overlay_file)}", timeout=20).stdout
+        config = session.run(f"{command} --env-file {quote(f'{folder}/.env')} config --format json", timeout=60)
+    model = compose.parse(json.loads(config.stdout), text, project)
+    return compose.with_definitions(model, overlay)
 
 
 def _now() -> datetime.datetime:

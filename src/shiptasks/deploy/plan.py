@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 from shiptasks.config.model import Project
 from shiptasks.deploy import steps, strategies
-from shiptasks.deploy.compose import PROXY, ComposeModel, ComposeService, digest, has_proxy, proxy_service
+from shiptasks.deploy.compose import ComposeModel, ComposeService, digest, has_proxy, proxy_service
 from shiptasks.deploy.haproxy import render, shape
 from shiptasks.deploy.layout import Layout
 from shiptasks.deploy.release import HistoryEntry, Release, way_back
 from shiptasks.deploy.state import HostState
 from shiptasks.deploy.steps import Step
-from shiptasks.hosts.containers import Container
+from shiptasks.hosts.containers import PROXY, Container
 
 Kind = Literal["deploy", "rollback"]
 STAGES = (
@@ -72,7 +72,8 @@ class Plan:
         if self.nothing_to_do:
             yield f"{self.release.version} runs already on {self.project.environment}: nothing to do"
             return
-        from_version = f"{self.previous_version} -> " if self.previous_version else ""
+        known = self.previous_version and self.previous_version != self.release.version
+        from_version = f"{self.previous_version} -> " if known else ""
         yield (
             f"{self.kind} {self.project.project} {from_version}{self.release.version} to {self.project.environment}, "
             f"{self.project.target.strategy}, {_count(len(self.hosts), 'host')}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 
@@ -37,6 +37,8 @@ class Release:
     images: Mapping[str, ReleaseImage]
     replicas: Mapping[str, int]
     fingerprint: str
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """How each service was configured (port, routes, health …), as in pyproject.toml: a rollback needs it again."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"

@@ -8,11 +8,10 @@ import json
 from dataclasses import dataclass
 
 from shiptasks.config.model import Project
-from shiptasks.deploy.compose import PROXY
 from shiptasks.deploy.layout import Layout
 from shiptasks.deploy.release import HistoryEntry, Release, parse_history
 from shiptasks.hosts.base import HostError, Session, quote
-from shiptasks.hosts.containers import Container, observe
+from shiptasks.hosts.containers import PROXY, Container, observe
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,9 @@ def _script(project: Project, layout: Layout) -> str:
         "history": f"cat {quote(layout.history)} 2>/dev/null",
         "journal": f"tail -n 1 {quote(layout.journal)} 2>/dev/null",
         "proxy-config": f"cat {quote(layout.proxy)}/haproxy.cfg 2>/dev/null",
-        "images": f"docker image ls --no-trunc --digests --format {quote(images)} 2>/dev/null",
+        # While another image is removed, the list may fail once.
+        "images": f"for i in 1 2 3; do docker image ls --no-trunc --digests --format {quote(images)} 2>/dev/null"
+        " && break; sleep 0.2; done",
     }
     # Each section is base64 on a line of its own: no content can be taken for a heading.
     return "\n".join(

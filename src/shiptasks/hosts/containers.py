@@ -14,6 +14,9 @@ from shiptasks.hosts.base import HostError, Session, quote
 
 Health = Literal["healthy", "unhealthy", "starting", "none"]
 
+PROXY = "proxy"
+"""Compose service of the proxy that a deploy runs beside the project's own."""
+
 RELEASE_LABEL = "shiptasks.release"
 VERSION_LABEL = "shiptasks.version"
 DEFINITION_LABEL = "shiptasks.definition"

@@ -90,9 +90,10 @@ def _stores(session: Session, project: Project, address: str, apps: set[str]) ->
     """The other services of the release, from the file that pins it; None where it cannot be read."""
     import json
 
-    from shiptasks.deploy.compose import FILES, PROXY
+    from shiptasks.deploy.compose import FILES
     from shiptasks.deploy.layout import layout
     from shiptasks.hosts.base import quote
+    from shiptasks.hosts.containers import PROXY
 
     path = f"{layout(project, address).current}/{FILES[1]}"
     result = session.run(f"cat {quote(path)}", check=False, timeout=30)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shiptasks.hosts.containers import PROXY
 from shiptasks.verify.containers import store
 from shiptasks.verify.model import Facts, Verdict
 
 GROUP = "proxy"
-SERVICE = "proxy"
-"""Compose service of the proxy that a deploy runs beside the project's own."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class ProxyRuns:
     """The container that decides who gets traffic runs; without it nothing answers on the published port."""
 
     host: str
-    service: str = SERVICE
+    service: str = PROXY
     group: str = GROUP
 
     @property
@@ -25,4 +24,4 @@ class ProxyRuns:
         return "proxy runs"
 
     def look(self, facts: Facts) -> Verdict:
-        return store(SERVICE, facts.containers(self.host, SERVICE))
+        return store(PROXY, facts.containers(self.host, PROXY))

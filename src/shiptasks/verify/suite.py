@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Mapping
 
 from shiptasks.config.model import Project, Service
+from shiptasks.hosts.containers import PROXY
 from shiptasks.verify.containers import Healthy, ImageDeployed, NotRestarted, OtherServices, Replicas, Store
 from shiptasks.verify.endpoints import Endpoint, NotReachable, SameVersion
 from shiptasks.verify.model import Check, Expected
-from shiptasks.verify.proxy import SERVICE, ProxyRuns
+from shiptasks.verify.proxy import ProxyRuns
 
 _MOST_REQUESTS = 8
 
@@ -40,7 +41,7 @@ def _containers(project: Project, host: str, expected: Expected) -> list[Check]:
             ImageDeployed(host, service, release, image),
         ]
     if expected.stores is None:
-        return [*checks, OtherServices(host, (*expected.images, *project.services, SERVICE))]
+        return [*checks, OtherServices(host, (*expected.images, *project.services, PROXY))]
     return [*checks, *(Store(host, name) for name in expected.stores)]
 
 
