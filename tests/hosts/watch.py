@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +33,10 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 def command_lines() -> set[bytes]:
     """The command line of every process, its words ended by NUL."""
     lines = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            lines.add(path.read_bytes())
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with suppress(OSError):  # it has ended meanwhile
+                lines.add((process / "cmdline").read_bytes())
     return lines
 
 

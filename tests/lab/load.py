@@ -157,10 +157,10 @@ class _Client:
         await writer.drain()
         answer = await reader.readuntil(b"\r\n\r\n")
         status = int(answer.split(b" ", 2)[1])
-        headers = dict(
-            (name.strip().lower(), value.strip())
+        headers = {
+            name.strip().lower(): value.strip()
             for name, _, value in (line.partition(b":") for line in answer.split(b"\r\n")[1:] if line)
-        )
+        }
         if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
             body = b""
             while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
