@@ -21,9 +21,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from tests.lab import access
 from tests.lab.load import Load
+from tests.lab.sshhost import Host
 
 INV = str(Path(sys.executable).with_name("inv"))
 
@@ -81,6 +82,9 @@ if sys.argv[1:] == ["worker"]:
         time.sleep(60)
 if B.get("start") == "crashes":
     sys.exit("config error: DATABASE_URL is not a URL")
+if B.get("starts") == "once" and pathlib.Path("/began").exists():
+    sys.exit("cannot start twice")
+pathlib.Path("/began").touch()
 time.sleep(B.get("start_takes", 0.1))
 if "crash_after" in B:
     threading.Timer(B["crash_after"], lambda: (print("out of cheese", flush=True), os._exit(9))).start()
@@ -94,7 +98,7 @@ PROBE = (
     "exec 3<>/dev/tcp/127.0.0.1/8000; printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3; "
     "read -r line <&3; echo $line; case $line in *200*) exit 0;; esac; exit 1"
 )
-DOCKERFILE = f"""\
+DOCKERFILE = """\
 FROM python:3.13-slim
 COPY app.py probe.sh /
 HEALTHCHECK --interval=1s --timeout=2s --start-period=3s --start-interval=100ms --retries=2 CMD ["bash", "/probe.sh"]
@@ -211,6 +215,24 @@ class Engine:
         return run("sh", "-c", script)
 
 
+class Remote:
+    """Where the product runs when it is deployed over SSH: a host of the lab."""
+
+    def __init__(self, product: Product, host: Host) -> None:
+        self.lab = host
+        self.base = f"/srv/{product.project}"
+        self.address = host.address
+        self.entry = f"{access.USER}@{host.address}"
+
+    def docker(self, *words: str) -> str:
+        return self.lab.docker(*words)
+
+    def sh(self, script: str) -> Ended:
+        began = time.monotonic()
+        done = self.lab.exec(["sh", "-c", script], check=False)
+        return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+
+
 class Product:
     """The repository of the product, with a project name and a proxy port of its own."""
 
@@ -221,7 +243,7 @@ class Product:
         self.settings: dict[str, str] = {"replicas": "2", "stabilise": "500ms"}
         self.compose = COMPOSE
         self.env = "local"
-        self.host: Any = Engine(self)
+        self.host: Engine | Remote = Engine(self)
         (root / "app").mkdir(parents=True)
         self._write("tasks.py", "import shiptasks\n\nns = shiptasks.namespace()\n")
         self._write("app/app.py", APP)
@@ -385,7 +407,7 @@ def until(condition: Callable[[], bool], problem: str, *, seconds: float = 10) -
         time.sleep(0.05)
 
 
-def sweep(host: Any, project: str) -> None:
+def sweep(host: Engine | Remote, project: str) -> None:
     """Remove everything that carries the project's label."""
     label = f"label=com.docker.compose.project={project}"
     for ids, remove in (
@@ -420,10 +442,9 @@ def free_port() -> int:
     """A TCP port that nobody listens on, outside the range that connections take theirs from."""
     for _ in range(100):
         port = 20000 + secrets.randbelow(10000)
-        with socket.socket() as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("0.0.0.0", port))
-                return port
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
     raise AssertionError("no free port")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.deploy_product import Product, made, until, under_load
+from tests.lab.deploy_product import Product, made, under_load, until
 
 
 @pytest.fixture(scope="module")

@@ -95,3 +95,29 @@ def test_first_deploy_that_fails_leaves_nothing_but_its_store(
         ended = other.inv("deploy")
         assert ended.code == 0, ended
         other.assert_serves("0.1.1")
+
+
+def test_new_containers_serve_on_where_the_old_ones_do_not_come_back(
+    product: Product, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with made(tmp_path_factory.mktemp("stuck")) as other:
+        other.build("1.0.0", starts="once")
+        other.build("1.1.0", worker="crashes")
+        ended = other.inv("deploy", "--version=1.0.0")
+        assert ended.code == 0, ended
+        with under_load(other):
+            ended = other.inv("deploy", "--version=1.1.0")
+        assert ended.code == 5, ended
+        assert "the previous state could NOT be restored everywhere" in ended.text
+        assert "stop " in ended.text.partition("not restored:")[2]
+        seen = other.observed()
+        assert other.served() == {"1.1.0"}
+        assert seen.running("api") == ["1.1.0", "1.1.0"]
+        assert other.journal_end() == "not-restored"
+        assert other.lock_is_free()
+
+        other.build("1.2.0")
+        with under_load(other):
+            ended = other.inv("deploy", "--version=1.2.0")
+        assert ended.code == 0, ended
+        other.assert_serves("1.2.0")

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shiptasks.deploy.on_host import OnHost
-from shiptasks.deploy.plan import PREPARE, SERIAL, STAGES, HostPlan, Plan
+from shiptasks.deploy.plan import SERIAL, STAGES, HostPlan, Plan
 from shiptasks.deploy.steps import Step
 from shiptasks.errors import FailedNotRestored, FailedRestored, Interrupted, ShiptasksError
 from shiptasks.hosts import fleet
 from shiptasks.hosts.base import Host, HostError
 from shiptasks.run.events import Bus
 
+_PREPARE = STAGES[: STAGES.index("migrate")]
 Verify = Callable[[], None]
 """Asks the environment, from outside, whether it serves the release. Raises ShiptasksError when it does not."""
 
@@ -108,7 +109,7 @@ class _Applying:
         for step in reversed(self.begun[on.address]):
             if type(step).take_back is Step.take_back:
                 continue
-            if step.service in stuck if step.stage == "rollout" else stuck and step.stage in PREPARE:
+            if step.service in stuck if step.stage == "rollout" else stuck and step.stage in _PREPARE:
                 continue
             try:
                 with self._telling(on, step, step.describe_back()):
