@@ -106,6 +106,8 @@ class Proxy(Section):
     """Image of HAProxy 2.6 or later."""
     port: int = Field(default=80, ge=1, le=65535)
     """Port published on the host."""
+    timeout: Duration = 60.0
+    """Longest silence in the middle of a request, of the client or of the service, before the proxy gives up."""
 
 
 class Deploy(Section):

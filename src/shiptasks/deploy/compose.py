@@ -18,7 +18,7 @@ from shiptasks.config.model import Project
 from shiptasks.config.suggest import nearest
 from shiptasks.deploy.release import Release
 from shiptasks.errors import Refused, UsageError
-from shiptasks.hosts.containers import DEFINITION_LABEL, PROXY, RELEASE_LABEL, VERSION_LABEL
+from shiptasks.hosts.containers import DEFINITION_LABEL, ENVIRONMENT_LABEL, PROXY, RELEASE_LABEL, VERSION_LABEL
 
 PROXY_PORT = 10080
 """Port inside the proxy's container that the published one leads to: high, so that it needs no privilege."""
@@ -117,6 +117,11 @@ def parse(config: dict[str, Any], text: str, project: Project) -> ComposeModel:
     """
     raw: dict[str, Any] = config.get("services") or {}
     problems = [problem for name in project.services for problem in _misfits(name, raw)]
+    problems += [
+        f"services.{name}.port: the proxy itself uses {service.port} in its container; let the service listen elsewhere"
+        for name, service in project.services.items()
+        if service.routes and service.port in (PROXY_PORT, ADMIN_PORT)
+    ]
     if PROXY in raw:
         problems.append(f"services.{PROXY}: the name is taken by the proxy that shiptasks runs; rename yours")
     for name, service in raw.items():
@@ -250,18 +255,19 @@ def proxy_service(project: Project, model: ComposeModel, proxy_folder: str) -> d
 
 def overlay(project: Project, model: ComposeModel, release: Release, proxy_folder: str) -> str:
     """The file that is laid over the user's: images by digest, labels by which the next deploy knows what runs."""
+    place = {ENVIRONMENT_LABEL: release.environment}
     services: dict[str, Any] = {
         service.name: {
             "image": release.images[service.name].ref,
-            "labels": {RELEASE_LABEL: release.id, VERSION_LABEL: release.version},
+            "labels": {**place, RELEASE_LABEL: release.id, VERSION_LABEL: release.version},
         }
         for service in model.apps
     }
     for store in model.stores:
-        services[store.name] = {"labels": {DEFINITION_LABEL: store.definition}}
+        services[store.name] = {"labels": {**place, DEFINITION_LABEL: store.definition}}
     if has_proxy(project):
         proxy = proxy_service(project, model, proxy_folder)
-        services[PROXY] = {**proxy, "labels": {DEFINITION_LABEL: digest(proxy)}}
+        services[PROXY] = {**proxy, "labels": {**place, DEFINITION_LABEL: digest(proxy)}}
     header = "# Written by shiptasks for one release; the next deploy writes its own.\n"
     return header + _escape_interpolation(json.dumps({"services": services}, indent=2)) + "\n"
 

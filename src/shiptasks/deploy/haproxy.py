@@ -20,9 +20,11 @@ from shiptasks.hosts.base import HostError, Session, quote
 
 _NO_ADDRESS = "0.0.0.0"
 
+# maxconn: without it HAProxy takes memory for as many connections as the engine allows files, which may be a billion.
 _HEAD = f"""\
 global
     log stdout format raw local0 notice
+    maxconn 20000
     stats socket ipv4@127.0.0.1:{ADMIN_PORT} level admin expose-fd listeners
     hard-stop-after 60s
 
@@ -37,8 +39,8 @@ defaults
     retry-on conn-failure
     option idle-close-on-response
     timeout connect 2s
-    timeout client 60s
-    timeout server 60s
+    timeout client {{silence}}ms
+    timeout server {{silence}}ms
     timeout tunnel 1h
     timeout http-request 10s
     timeout http-keep-alive 30s
@@ -69,7 +71,7 @@ def render(project: Project, model: ComposeModel, serving: Mapping[str, Sequence
     """haproxy.cfg for the containers that serve now, by service. The first line names the part that never changes
     while it runs: when that differs, the proxy has to be reloaded."""
     routed = {name: service for name, service in project.services.items() if service.routes}
-    parts = [_HEAD, _public(routed), *_internal(routed, model)]
+    parts = [_HEAD.format(silence=round(project.proxy.timeout * 1000)), _public(routed), *_internal(routed, model)]
     head = "\n".join(parts)
     shape = head + "".join(_backend(name, service, ()) for name, service in routed.items())
     backends = "\n".join(_backend(name, service, serving.get(name, ())) for name, service in routed.items())

@@ -79,7 +79,7 @@ def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool
             project = inputs.as_configured(project, release)
             model = _model_of(project, site, release)
             who = Names(who.deploy, release.version, who.by)
-            preflight.check(project, release, states)
+            preflight.check(project, release, states, needs_room=False)
             planned = plan("rollback", project, release, model, states, site.layouts, by=who.by, now=now)
             return _go(planned, site, who, bus, plan_only, show)
 

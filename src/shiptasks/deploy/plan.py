@@ -350,6 +350,7 @@ class _HostPlanner:
         services = {*(app.name for app in self.apps), *self._gone()}
         stale = tuple(c.name for c in self.state.containers if c.service in services and c.name not in kept)
         releases, refs = self._prune()
+        releases += tuple(name for name in self.state.partial if name != self.release.id)
         if stale or releases:
             yield steps.CleanUp(containers=stale, releases=releases, refs=refs)
 

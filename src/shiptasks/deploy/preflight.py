@@ -15,9 +15,16 @@ OLDEST_ENGINE = (24, 0)
 OLDEST_COMPOSE = (2, 20)
 
 
-def check(project: Project, release: Release, states: Sequence[HostState]) -> None:
-    """Raises Refused with every problem of every host at once; then nothing has been changed."""
-    problems = [f"{state.address}: {text}" for state in states for text in problems_of(project, release, state)]
+def check(project: Project, release: Release, states: Sequence[HostState], *, needs_room: bool = True) -> None:
+    """Raises Refused with every problem of every host at once; then nothing has been changed.
+
+    A rollback needs no room: its images are there, and a full disk may be the very reason for it.
+    """
+    problems = [
+        f"{state.address}: {text}"
+        for state in states
+        for text in problems_of(project, release, state, needs_room=needs_room)
+    ]
     if problems:
         raise Refused(
             f"{project.environment} is not ready for a deploy",
@@ -33,7 +40,7 @@ def _now(states: Sequence[HostState]) -> str:
     return f"nothing was changed; {serving.version} serves on" if serving else "nothing was changed"
 
 
-def problems_of(project: Project, release: Release, state: HostState) -> Iterator[str]:
+def problems_of(project: Project, release: Release, state: HostState, *, needs_room: bool = True) -> Iterator[str]:
     """Each problem of one host, with its remedy."""
     if not state.engine:
         yield f"no Docker engine answers ({state.engine_problem or 'docker is not installed'}); install or start it"
@@ -46,7 +53,7 @@ def problems_of(project: Project, release: Release, state: HostState) -> Iterato
         yield f"Docker Compose {state.compose} is too old; {'.'.join(map(str, OLDEST_COMPOSE))} or later is needed"
     if not state.writable:
         yield "the folder of the releases cannot be written to; create it and give it to the user that deploys"
-    if state.disk_free < project.deploy.min_disk:
+    if needs_room and state.disk_free < project.deploy.min_disk:
         yield (
             f"the disk is nearly full: {state.disk_free / 1e9:.1f} GB free, "
             f"{project.deploy.min_disk / 1e9:.1f} GB needed (deploy.min-disk); make room, e.g. `docker image prune`"
@@ -57,6 +64,12 @@ def problems_of(project: Project, release: Release, state: HostState) -> Iterato
         yield (
             f"this folder holds the environment {state.release.environment!r}; give {project.environment!r} a `path` "
             "of its own, and its services a project name of their own"
+        )
+    others = {c.environment for c in state.containers} - {"", project.environment}
+    if others:
+        yield (
+            f"{project.project} runs here already, for the environment {', '.join(sorted(others))}; "
+            f"one host holds a project once: `inv down --env={min(others)}` first, or another host"
         )
     for name, image in release.images.items():
         if image.image_id and not state.has_image(image.ref):

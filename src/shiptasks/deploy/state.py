@@ -29,6 +29,8 @@ class HostState:
     current: str
     releases: tuple[Release, ...]
     """Releases that were current once, the oldest first."""
+    partial: tuple[str, ...]
+    """Folders of releases that never became current: what a deploy that was cut off has left."""
     history: tuple[HistoryEntry, ...]
     unfinished: JournalEntry | None
     """The last thing that a deploy wrote, where that deploy never came to its end."""
@@ -92,6 +94,7 @@ def look(session: Session, project: Project, layout: Layout, address: str) -> Ho
         port_owner=found.get("port-owner", "").strip(),
         current=found.get("current", "").strip(),
         releases=_releases(found.get("releases", "")),
+        partial=tuple(found.get("partial", "").split()),
         history=parse_history(found.get("history", "")),
         unfinished=unfinished(found.get("journal", "")),
         proxy_config=found.get("proxy-config", ""),
@@ -120,6 +123,9 @@ def _script(project: Project, layout: Layout) -> str:
         "releases": (
             f"for f in {quote(layout.releases)}/*/release.json; do\n"
             '  [ -e "$f" ] && [ -e "${f%/*}/deployed" ] && base64 < "$f" | tr -d "\\n" && echo\ndone'
+        ),
+        "partial": (
+            f'for d in {quote(layout.releases)}/*; do\n  [ -d "$d" ] && [ ! -e "$d/deployed" ] && basename "$d"\ndone'
         ),
         "history": f"cat {quote(layout.history)} 2>/dev/null",
         "journal": f"tail -n 1 {quote(layout.journal)} 2>/dev/null",

@@ -18,6 +18,7 @@ PROXY = "proxy"
 """Compose service of the proxy that a deploy runs beside the project's own."""
 
 RELEASE_LABEL = "shiptasks.release"
+ENVIRONMENT_LABEL = "shiptasks.environment"
 VERSION_LABEL = "shiptasks.version"
 DEFINITION_LABEL = "shiptasks.definition"
 
@@ -72,6 +73,8 @@ class Container:
     check: HealthCheck | None
     probe_output: str
     """What the last health probe wrote."""
+    environment: str = ""
+    """Environment that it was deployed for; empty for one that shiptasks did not start."""
 
     @property
     def running(self) -> bool:
@@ -134,6 +137,7 @@ def _container(raw: dict[str, Any]) -> Container:
         started_at=state["StartedAt"],
         check=_check(raw["check"]),
         probe_output=str(log[-1].get("Output", "")).strip() if log else "",
+        environment=labels.get(ENVIRONMENT_LABEL, ""),
     )
 
 

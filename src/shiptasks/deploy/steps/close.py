@@ -11,6 +11,9 @@ from shiptasks.deploy.release import HistoryEntry, Release
 from shiptasks.deploy.steps.base import Sign, Step, words
 from shiptasks.hosts.base import quote
 
+JOURNAL_LINES = 1000
+"""Lines of the journal that are kept; it is cut when it has twice as many."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stabilise(Step):
@@ -94,4 +97,7 @@ class CleanUp(Step):
         for ref in self.refs:
             # An image that something else still uses stays.
             script += f"docker image rm {quote(ref)} >/dev/null 2>&1 || :\n"
+        journal = quote(on.layout.journal)
+        script += f"[ $(wc -l < {journal}) -lt {2 * JOURNAL_LINES} ] || "
+        script += f"{{ tail -n {JOURNAL_LINES} {journal} > {journal}.new && mv {journal}.new {journal}; }}\n"
         on.run(f"failed=0\n{script}exit $failed")
