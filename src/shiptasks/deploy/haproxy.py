@@ -20,11 +20,12 @@ from shiptasks.hosts.base import HostError, Session, quote
 
 _NO_ADDRESS = "0.0.0.0"
 
-# maxconn: without it HAProxy takes memory for as many connections as the engine allows files, which may be a billion.
+# fd-hard-limit: without it HAProxy takes memory for as many connections as the engine allows files, which may be a
+# billion; with a maxconn instead it does not start where the engine allows fewer. This is 20,000 connections at most.
 _HEAD = f"""\
 global
     log stdout format raw local0 notice
-    maxconn 20000
+    fd-hard-limit 40100
     stats socket ipv4@127.0.0.1:{ADMIN_PORT} level admin expose-fd listeners
     hard-stop-after 60s
 
