@@ -104,7 +104,7 @@ class Plan:
             "release": self.release.id,
             "version": self.release.version,
             "previous": self.previous_version or None,
-            "nothing-to-do": self.nothing_to_do,
+            "nothing_to_do": self.nothing_to_do,
             "notes": list(self.notes),
             "hosts": [
                 {
