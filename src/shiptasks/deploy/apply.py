@@ -6,16 +6,18 @@ on every host, in the reverse order, before the error is told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from shiptasks.deploy.on_host import OnHost
 from shiptasks.deploy.plan import SERIAL, STAGES, HostPlan, Plan
 from shiptasks.deploy.steps import Step
-from shiptasks.errors import FailedNotRestored, FailedRestored, Interrupted, ShiptasksError
+from shiptasks.errors import Failed, FailedNotRestored, FailedRestored, Interrupted, ShiptasksError
 from shiptasks.hosts import fleet
-from shiptasks.hosts.base import Host, HostError
+from shiptasks.hosts.base import Host, HostError, ScriptFailed
 from shiptasks.run.events import Bus
 
+_PROGRESS = re.compile(r" ?(Container|Network|Volume|Image) \S+  ?[A-Z][a-z]+ ?")
 _PREPARE = STAGES[: STAGES.index("migrate")]
 Verify = Callable[[], None]
 """Asks the environment, from outside, whether it serves the release. Raises ShiptasksError when it does not."""
@@ -45,9 +47,14 @@ class _Applying:
                 self._stage(stage)
         except BaseException as error:
             raise self._taken_back(error) from error
-        for on, _ in self.hosts:
-            on.journal("", "done", now=True)
-        self._clean_up()
+        try:
+            self._finish()
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"the {self.plan.kind} was interrupted while it removed what it had replaced",
+                now=f"{self.plan.release.version} is current and serves",
+                hint="nothing has to be done; the next deploy removes the rest",
+            ) from None
 
     def _stage(self, stage: str) -> None:
         if stage == "verify":
@@ -70,21 +77,25 @@ class _Applying:
             self.begun[on.address].append(step)
             with self._telling(on, step, step.describe()):
                 on.journal(step.describe(), "begin")
-                step.apply(on)
+                try:
+                    step.apply(on)
+                except ScriptFailed as error:
+                    raise _in_words(step, on, error) from error
                 on.journal(step.describe(), "end")
 
     def _telling(self, on: OnHost, step: Step, title: str) -> _Telling:
         return _Telling(self.bus, on, step, title)
 
-    def _clean_up(self) -> None:
-        """The release serves and is current: what cannot be removed is told, and does not undo it."""
+    def _finish(self) -> None:
+        """The release serves and is current: what cannot be removed now is told, and does not undo it."""
         for on, planned in self.hosts:
-            for step in planned.of("clean up"):
-                try:
+            try:
+                on.journal("", "done", now=True)
+                for step in planned.of("clean up"):
                     with self._telling(on, step, step.describe()):
                         step.apply(on)
-                except HostError as error:
-                    self.bus.notice(f"{on.address}: clean-up was not complete: {error}", level="warning")
+            except HostError as error:
+                self.bus.notice(f"{on.address}: clean-up was not complete: {error}", level="warning")
 
     def _taken_back(self, error: BaseException) -> BaseException:
         """Take everything back; the error that tells how that went."""
@@ -155,6 +166,16 @@ class _Applying:
             hint=(known.hint if known and known.hint else "mend it, build a new version, and deploy that"),
             details=details,
         )
+
+
+def _in_words(step: Step, on: OnHost, error: ScriptFailed) -> Failed:
+    """What the engine or Compose said, as the sentence of the error; without Compose's lines of progress."""
+    said = [line for line in error.result.stderr.splitlines() if line.strip() and not _PROGRESS.fullmatch(line)]
+    reason = next((line for line in said if "rror" in line), said[-1] if said else error.what)
+    for prefix in ("Error response from daemon: ", "Error: "):
+        reason = reason.strip().removeprefix(prefix)
+    where = f"{on.address}, service {step.service}" if step.service else on.address
+    return Failed(f"could not {step.describe()}: {reason}", where=where, hint=error.hint, details=tuple(said[-20:]))
 
 
 def _reachable(on: OnHost) -> bool:

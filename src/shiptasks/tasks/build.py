@@ -66,7 +66,7 @@ def build(
         result = bake.build(project, made, found, run.bus)
         path = manifest.folder(project) / f"{version}.json"
         run.result = {"manifest": str(path), **_data(result)}
-        run.summary = f"{len(result.built)} images at {version}"
+        run.summary = f"{len(result.built)} image{'s'[: len(result.built) != 1]} at {version}"
         run.show(_table(result))
 
 
