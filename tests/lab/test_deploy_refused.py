@@ -68,7 +68,11 @@ def test_disk_nearly_full(product: Product) -> None:
     text = (product.root / "pyproject.toml").read_text().replace('min-disk = "100MB"', 'min-disk = "900TB"')
     (product.root / "pyproject.toml").write_text(text)
     refused(
-        product.inv("deploy", "--version=1.1.0"), 3, "the disk is nearly full", "GB free, 900000.0 GB needed", "make room"
+        product.inv("deploy", "--version=1.1.0"),
+        3,
+        "the disk is nearly full",
+        "GB free, 900000.0 GB needed",
+        "make room",
     )
 
 
@@ -90,7 +94,7 @@ def path_without(tmp_path: Path) -> str:
     wrapper.parent.mkdir()
     wrapper.write_text(
         "#!/bin/sh\n"
-        'case $1 in compose|buildx) echo "docker: \'$1\' is not a docker command." >&2; exit 1;; esac\n'
+        "case $1 in compose|buildx) echo \"docker: '$1' is not a docker command.\" >&2; exit 1;; esac\n"
         f'exec {docker} "$@"\n'
     )
     wrapper.chmod(0o755)
@@ -117,9 +121,7 @@ def test_environment_file_that_is_not_there(product: Product) -> None:
 def test_unknown_environment_and_version(product: Product) -> None:
     refused(product.inv("deploy", "--env=lokal"), 2, "lokal", "local")
     refused(product.inv("deploy", "--env="), 2, "no environment was given", "--env=local")
-    refused(
-        product.inv("deploy", "--version=1.1.9"), 2, "version 1.1.9 has not been built here", "1.1.0", "inv build"
-    )
+    refused(product.inv("deploy", "--version=1.1.9"), 2, "version 1.1.9 has not been built here", "1.1.0", "inv build")
     refused(product.inv("deploy", "--version=../1.1.0"), 2)
     refused(product.inv("deploy", "--format=yaml"), 2, "--format=yaml", "json")
 
