@@ -198,7 +198,9 @@ def _prepare(env: str) -> str:
         found = lab.up(_say, hosts=1 if env == "staging" else 0)
     except LabError as error:
         raise Failed(str(error), now="nothing was run") from error
-    _environment_file(SHOP / f".env.{env}")
+    _environment_file(env)
+    if env == "local":
+        _remove_strangers()
     local = SHOP / "shiptasks.local.toml"
     local.unlink(missing_ok=True)
     base = "http://localhost:8080"
@@ -229,11 +231,40 @@ url = "http://{address}"
 """
 
 
-def _environment_file(path: Path) -> None:
-    if not path.exists():
+def _environment_file(env: str) -> None:
+    """The environment file with a password of its own. It is kept outside, as the database's volume is: a second
+    clone on this machine finds the data, and needs the password that was set when it was made."""
+    kept, path = _secrets() / f"env.{env}", SHOP / f".env.{env}"
+    if not kept.exists():
+        volume = ["docker", "volume", "inspect", "shop_db-data"]
+        if env == "local" and subprocess.run(volume, capture_output=True).returncode == 0:
+            raise Failed(
+                "the data of an earlier demo is here, but its password is not",
+                where="volume shop_db-data",
+                now="nothing was run",
+                hint="`make clean` removes it, then try again",
+            )
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = (SHOP / ".env.template").read_text()
-        path.touch(mode=0o600)
-        path.write_text(text.replace("POSTGRES_PASSWORD=\n", f"POSTGRES_PASSWORD={secrets.token_hex(24)}\n"))
+        kept.touch(mode=0o600)
+        kept.write_text(text.replace("POSTGRES_PASSWORD=\n", f"POSTGRES_PASSWORD={secrets.token_hex(24)}\n"))
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(kept.read_text())
+
+
+def _secrets() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shiptasks-demo"
+
+
+def _remove_strangers() -> None:
+    """Containers of a demo that another clone on this machine has left make room; their data stays."""
+    labels = ("label=com.docker.compose.project=shop", "label=shiptasks.environment=local")
+    argv = ["docker", "ps", "--all", "--quiet", *(f"--filter={label}" for label in labels)]
+    there = subprocess.run(argv, capture_output=True, text=True).stdout.split()
+    if there and not (SHOP / ".shiptasks" / "local" / "local" / "current").exists():
+        print("an earlier demo from another checkout runs here: its containers are removed")
+        _inv(["down", "--env=local", "--yes"], SHOP)
 
 
 def _working_copy() -> None:
@@ -285,7 +316,7 @@ def clean(_: Context) -> None:
     from tests.lab.proc import LabError
 
     try:
-        if engine.probe() is not None and (SHOP / ".env.local").exists():
+        if engine.probe() is not None:
             # Staging's host goes as a whole, with the lab.
             _inv(["down", "--env=local", "--volumes", "--yes"], SHOP)
             _remove_images()
@@ -294,7 +325,7 @@ def clean(_: Context) -> None:
         raise ShiptasksError(str(error)) from error
     for path in (SHOP / ".env.local", SHOP / ".env.staging", SHOP / "shiptasks.local.toml"):
         path.unlink(missing_ok=True)
-    for folder in (ROOT / ".demo", SHOP / ".shiptasks"):
+    for folder in (ROOT / ".demo", SHOP / ".shiptasks", _secrets()):
         shutil.rmtree(folder, ignore_errors=True)
 
 
