@@ -35,6 +35,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 B = json.loads(pathlib.Path("/behaviour.json").read_text())
 BEGAN = time.monotonic()
+NAME = os.uname().nodename
 VERSION = B.get("version", os.environ["VERSION"])
 
 
@@ -53,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/slow"):
             time.sleep(float(self.path.partition("=")[2]))
         ready = B.get("ready", True) and time.monotonic() - BEGAN < B.get("sick_after", 1e9)
-        self.answer(200 if ready or self.path != "/health" else 503, {"version": VERSION})
+        self.answer(200 if ready or self.path != "/health" else 503, {"version": VERSION, "on": NAME})
 
     def do_POST(self):
         got = self.rfile.read(int(self.headers["Content-Length"]))
@@ -138,11 +139,10 @@ project = "@project@"
 context = "app"
 port = 8000
 health = "/health"
-routes = ["/"]
+routes = @routes@
 replicas = @replicas@
 @api@
-[tool.shiptasks.services.worker]
-context = "app"
+@worker@
 [tool.shiptasks.proxy]
 port = @port@
 @proxy@
@@ -240,7 +240,12 @@ class Product:
         self.root = root
         self.project = f"{prefix}{secrets.token_hex(3)}"
         self.port = port or free_port()
-        self.settings: dict[str, str] = {"replicas": "2", "stabilise": "500ms"}
+        self.settings: dict[str, str] = {
+            "replicas": "2",
+            "stabilise": "500ms",
+            "routes": '["/"]',
+            "worker": '[tool.shiptasks.services.worker]\ncontext = "app"',
+        }
         self.compose = COMPOSE
         self.env = "local"
         self.host: Engine | Remote = Engine(self)
@@ -325,13 +330,22 @@ class Product:
                 found.add(str(json.load(answer)["version"]))
         return found
 
+    def serving(self, times: int = 12) -> set[str]:
+        """The containers that answer, asked on new connections: the first letters of their ids."""
+        found = set()
+        for _ in range(times):
+            with urllib.request.urlopen(f"{self.url}/", timeout=5) as answer:
+                found.add(str(json.load(answer)["on"]))
+        return found
+
     def assert_serves(self, version: str, *, replicas: int = 2) -> Observed:
         """This version serves whole: as many containers as there should be, none else, current, journal and lock."""
         seen = self.observed()
         assert self.served() == {version}
         assert seen.running("api") == [version] * replicas
-        assert seen.running("worker") == [version]
-        assert len(seen.names) == replicas + 3, f"leftovers: {seen.names}"
+        workers = [version] if self.settings["worker"] else []
+        assert seen.running("worker") == workers
+        assert len(seen.names) == replicas + 2 + len(workers), f"leftovers: {seen.names}"
         assert seen.version == version
         assert self.journal_end() in ("done", "taken-back")
         assert self.lock_is_free()

@@ -228,6 +228,7 @@ def test_two_hosts_one_after_the_other_and_back_together(
         assert ended.code == 4, str(ended)
         assert "taken back; 1.0.0 serves on" in ended.text
         assert taken in ended.text
+        assert product.host.docker("inspect", "--format", "{{.Config.Image}}", taken) == "redis:7\n"
     finally:
         product.host.docker("rm", "-f", taken)
     assert [each.assert_serves("1.0.0") for each in on_each(product, hosts)] == before

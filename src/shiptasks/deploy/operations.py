@@ -87,7 +87,7 @@ def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool
 def _go(planned: Plan, site: Site, who: Names, bus: Bus, plan_only: bool, show: Show) -> Plan:
     show(planned)
     if not plan_only and not planned.nothing_to_do:
-        apply(planned, site.on_hosts(who), bus, lambda: _verify(planned, site, bus))
+        apply(planned, site.on_hosts(who, planned.project), bus, lambda: _verify(planned, site, bus))
     return planned
 
 

@@ -59,8 +59,9 @@ class Site:
             for lock in locks:
                 lock.release()
 
-    def on_hosts(self, names: Names) -> tuple[OnHost, ...]:
-        """Each host with what steps need, in order."""
+    def on_hosts(self, names: Names, project: Project | None = None) -> tuple[OnHost, ...]:
+        """Each host with what steps need, in order. `project`: the configuration of a release, where it has its own."""
         return tuple(
-            OnHost(host, address, self.layouts[address], self.project, names) for address, host in self.hosts.items()
+            OnHost(host, address, self.layouts[address], project or self.project, names)
+            for address, host in self.hosts.items()
         )

@@ -13,6 +13,7 @@ from shiptasks.deploy.compose import ComposeModel
 from shiptasks.deploy.on_host import OnHost
 from shiptasks.deploy.steps.base import Sign, Step, words
 from shiptasks.hosts.base import quote
+from shiptasks.hosts.containers import RELEASE_LABEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +70,11 @@ class Start(Traffic):
 
     def take_back(self, on: OnHost) -> None:
         # Only these: those of an earlier batch still have traffic when this is taken back.
+        # Whose name is only taken, by something that is not of this release, is left alone.
+        label = quote(f'{{{{index .Config.Labels "{RELEASE_LABEL}"}}}}')
         on.run(
             f"for c in {words(self.containers)}; do\n"
-            '  docker inspect --format . "$c" >/dev/null 2>&1 || continue\n'
+            f'  [ "$(docker inspect --format {label} "$c" 2>/dev/null)" = {quote(self.release)} ] || continue\n'
             '  docker stop "$c" >/dev/null; docker rm -f "$c" || exit 1\ndone'
         )
 
