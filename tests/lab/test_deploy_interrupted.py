@@ -146,3 +146,23 @@ def test_one_deploy_at_a_time(product: Product) -> None:
     assert ended.code == 0, ended
     assert f"{other} runs already on local: nothing to do" in ended.text
     product.assert_serves(other)
+
+
+def test_step_that_outlives_its_deploy_is_waited_for(
+    lab_images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with made(tmp_path_factory.mktemp("deaf"), replicas="1") as product:
+        product.build("1.0.0", deaf=True)  # it takes 5 s to stop
+        product.build("1.1.0")
+        ended = product.inv("deploy", "--version=1.0.0")
+        assert ended.code == 0, str(ended)
+        with under_load(product):
+            deploying = product.start("deploy", "--version=1.1.0")
+            product.until_step(deploying, STOP)
+            time.sleep(0.3)
+            deploying.kill()
+            finished(deploying)
+            # The old container is being stopped by a shell of its own: it must not be taken for one that serves.
+            ended = product.inv("rollback")
+            assert ended.code == 0, str(ended)
+        product.assert_serves("1.0.0", replicas=1)

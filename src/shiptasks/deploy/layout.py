@@ -44,6 +44,11 @@ class Layout:
         return f"{self.base}/lock"
 
     @property
+    def turn(self) -> str:
+        """Held by `flock` while a shell works on the host, and by what it runs: a step that outlives its deploy."""
+        return f"{self.base}/turn"
+
+    @property
     def lock_info(self) -> str:
         """Who holds the lock, for people; whether it is held, only `flock` knows."""
         return f"{self.base}/lock.json"

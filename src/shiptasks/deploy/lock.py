@@ -10,12 +10,13 @@ import datetime
 import json
 from dataclasses import dataclass
 
+from shiptasks.deploy import flock
 from shiptasks.deploy.layout import Layout
 from shiptasks.deploy.on_host import Names
 from shiptasks.errors import Refused
 from shiptasks.hosts.base import Host, HostError, Session, quote
 
-_TAKEN = 75  # EX_TEMPFAIL
+_TURN_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,20 @@ class Lock:
         """Take the lock. `wait` in seconds. Raises Refused, naming the holder, when somebody else has it."""
         session = self._host.session()
         try:
-            result = session.eval_here(_script(self._layout, wait), timeout=wait + 15, check=False)
-            if result.exit_code == _TAKEN:
-                raise _refusal(self._address, read_holder(session, self._layout))
-            if not result.ok:
+            try:
+                session.run(f"mkdir -p {quote(self._layout.base)}", timeout=15)
+                if not flock.take(session, self._layout.lock, 9, wait=wait):
+                    raise _refusal(self._address, read_holder(session, self._layout))
+                # What a killed deploy had begun may still run here, in a shell that nobody talks to any more.
+                if not flock.take(session, self._layout.turn, 8, wait=_TURN_WAIT, then="exec 8>&-"):
+                    raise _still_running(self._address)
+            except HostError as error:
                 raise HostError(
                     "the lock could not be taken",
                     where=f"{self._address}:{self._layout.lock}",
                     hint=f"the user that deploys must be able to write to {self._layout.base} on the host",
-                    details=tuple(result.stderr.splitlines()[-3:]),
-                )
+                    details=error.details,
+                ) from error
             since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
             info = {"by": names.by, "version": names.version, "deploy": names.deploy, "since": since}
             session.put((json.dumps(info) + "\n").encode(), self._layout.lock_info, mode=0o644)
@@ -71,19 +76,6 @@ class Lock:
             session.close()
 
 
-def _script(layout: Layout, wait: float) -> str:
-    lock = quote(layout.lock)
-    how = f"-w {wait:g}" if wait else "-n"
-    # macOS has no flock(1); perl's flock on the inherited descriptor holds the same lock. A subshell tries to write
-    # first: a failing `exec` would end the shell.
-    perl = 'open(my $f, ">>&=", 9) or exit 2; exit(flock($f, LOCK_EX | LOCK_NB) ? 0 : 1)'
-    return (
-        f"mkdir -p {quote(layout.base)} && (: >> {lock}) && exec 9>>{lock} && "
-        f"{{ if command -v flock >/dev/null 2>&1; then flock {how} 9; "
-        f"else perl -MFcntl=:flock -e {quote(perl)}; fi || (exit {_TAKEN}); }}"
-    )
-
-
 def read_holder(session: Session, layout: Layout) -> Holder | None:
     """Who holds the lock; None when that is not known."""
     text = session.run(f"cat {quote(layout.lock_info)} 2>/dev/null || :", timeout=10).stdout
@@ -103,6 +95,15 @@ def _refusal(address: str, holder: Holder | None) -> Refused:
         where=address,
         now=f"it runs {who}; nothing was changed by this one",
         hint='wait until it ends, or let this one wait for it: lock-wait = "5m" under [tool.shiptasks.deploy]',
+    )
+
+
+def _still_running(address: str) -> Refused:
+    return Refused(
+        "a step of a deploy that was cut off still runs",
+        where=address,
+        now="nothing was changed by this one",
+        hint="wait until it ends (`ps -ef | grep docker` on the host shows it), then type the same command again",
     )
 
 

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shiptasks.config.model import Project
+from shiptasks.deploy import flock
 from shiptasks.deploy.compose import FILES, ComposeModel
 from shiptasks.deploy.haproxy import Runtime, render
 from shiptasks.deploy.layout import Layout
 from shiptasks.deploy.release import Release
 from shiptasks.deploy.state import JournalEntry
-from shiptasks.hosts.base import Host, Result, Session, quote
+from shiptasks.hosts.base import Host, HostError, Result, Session, quote
 
+_TURN_WAIT = 30.0
 COMPOSE_TIMEOUT = 120.0
 """Seconds for a Compose command that pulls nothing and waits for nothing."""
 
@@ -62,7 +64,12 @@ class OnHost:
     @property
     def session(self) -> Session:
         if self._session is None:
-            self._session = self.host.session()
+            session = self.host.session()
+            # Where a connection broke, what ran on it may run on: two scripts at a time would meet half-way.
+            if not flock.take(session, self.layout.turn, 8, wait=_TURN_WAIT):
+                session.close()
+                raise HostError(f"a step that lost its connection still runs on {self.address}", where=self.address)
+            self._session = session
         return self._session
 
     def quiet(self) -> None:
