@@ -56,7 +56,7 @@ def test_an_unknown_host_is_refused_with_the_line_to_add(sshd: Sshd, tmp_path: P
     assert "is not known" in error.what
     fingerprint = _fingerprint(sshd.folder / "host_ed25519.pub")
     assert f"offered: ssh-ed25519 {fingerprint}" in error.details
-    line = error.hint.splitlines()[-1]
+    line = error.details[-1]
     assert str(sshd.folder / "known_hosts") in error.hint
     assert line + "\n" == sshd.known()
     assert _works(sshd, line)

@@ -127,7 +127,7 @@ class _Applying:
                     on.journal(step.describe_back(), "begin")
                     step.take_back(on)
             except Exception as second:
-                failures.append(f"{on.address}: {step.describe()}: {_said(second)}")
+                failures.append(f"{on.address}: {step.describe_back()}: {_said(second)}")
                 if step.stage == "rollout":
                     stuck.add(step.service)
                 if not _reachable(on):

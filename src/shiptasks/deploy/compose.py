@@ -38,6 +38,8 @@ class ComposeService:
     depends_on: tuple[str, ...]
     has_volumes: bool
     definition: str
+    one_shot: bool = False
+    """It has nothing to keep and is not to be restarted: once it ended well, its work is done."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def _service(name: str, raw: dict[str, Any]) -> ComposeService:
         depends_on=tuple(raw.get("depends_on") or {}),
         has_volumes=any(not mount.get("read_only") for mount in raw.get("volumes") or [] if mount["type"] != "tmpfs"),
         definition=digest(definition),
+        one_shot=raw.get("restart", "no") == "no" and not raw.get("healthcheck") and not raw.get("volumes"),
     )
 
 

@@ -36,11 +36,16 @@ def environment_file(project: Project, secrets: Secrets) -> bytes:
             now="nothing was run",
             hint=f"cp {template} {name}, then fill it in" if template else f"write {name}",
         ) from error
-    for line in content.decode(errors="replace").splitlines():
+    mask(content.decode(errors="replace"), secrets)
+    return content
+
+
+def mask(environment: str, secrets: Secrets) -> None:
+    """Mask the values of an environment file whose names look like secrets."""
+    for line in environment.splitlines():
         key, _, value = line.strip().removeprefix("export ").partition("=")
         if _SECRET.search(key):
             secrets.add(value.strip().strip("\"'"))
-    return content
 
 
 def release_of(

@@ -47,8 +47,8 @@ def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, 
     model = compose.read(project)
     now = _now()
     who = Names(new_id(manifest.version, now), manifest.version, _who())
+    release = inputs.release_of(project, model, manifest, env, now, who)
     with Site(project, bus) as site, nullcontext() if plan_only else site.locked(who):
-        release = inputs.release_of(project, model, manifest, env, now, who)
         overlays = {
             address: compose.overlay(project, model, release, layout.proxy) for address, layout in site.layouts.items()
         }
@@ -77,7 +77,7 @@ def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool
             states = site.look()
             release = _target(project, states, version)
             project = inputs.as_configured(project, release)
-            model = _model_of(project, site, release)
+            model = _model_of(project, site, release, bus)
             who = Names(who.deploy, release.version, who.by)
             preflight.check(project, release, states, needs_room=False)
             planned = plan("rollback", project, release, model, states, site.layouts, by=who.by, now=now)
@@ -212,7 +212,7 @@ def _no_such_release(project: Project, state: HostState, version: str) -> UsageE
     )
 
 
-def _model_of(project: Project, site: Site, release: Release) -> ComposeModel:
+def _model_of(project: Project, site: Site, release: Release, bus: Bus) -> ComposeModel:
     """The Compose file of a release, read by Compose on the host that keeps it."""
     address, host = next(iter(site.hosts.items()))
     folder = site.layouts[address].release(release.id)
@@ -221,6 +221,7 @@ def _model_of(project: Project, site: Site, release: Release) -> ComposeModel:
     with host.session() as session:
         text = session.run(f"cat {quote(user_file)}", timeout=20).stdout
         overlay = session.run(f"cat {quote(overlay_file)}", timeout=20).stdout
+        inputs.mask(session.run(f"cat {quote(f'{folder}/.env')}", timeout=20).stdout, bus.secrets)
         config = session.run(f"{command} --env-file {quote(f'{folder}/.env')} config --format json", timeout=60)
     model = compose.parse(json.loads(config.stdout), text, project)
     return compose.with_definitions(model, overlay)

@@ -152,6 +152,9 @@ def plan(
             kind, project, release, model, state, layouts[state.address], entry, (files or {}).get(state.address, ())
         )
         hosts.append(one.plan(first=number == 0))
+    if len(states) > 1 and model.stores and any(host.of("migrate") for host in hosts):
+        stores = ", ".join(store.name for store in model.stores)
+        notes.append(f"migrations run on {states[0].address} only, but every host has its own {stores}")
     previous = next((state.release.version for state in states if state.release), "")
     return Plan(kind, project, release, model, previous, tuple(hosts), tuple(notes))
 
@@ -225,9 +228,8 @@ class _HostPlanner:
             return "create"
         if any(container.definition != store.definition for container in there):
             return "recreate"
-        if any(not container.running and container.exit_code for container in there):
-            return "start"
-        return None if any(c.running or not c.exit_code for c in there) else "start"
+        done = [c for c in there if c.status == "exited" and not c.exit_code and store.one_shot and not c.check]
+        return None if all(container.running or container in done for container in there) else "start"
 
     def _stores(self) -> Iterator[Step]:
         for store in self.model.stores:

@@ -62,8 +62,8 @@ def problems_of(project: Project, release: Release, state: HostState, *, needs_r
         yield from _port(project, state)
     if state.release and state.release.environment != project.environment:
         yield (
-            f"this folder holds the environment {state.release.environment!r}; give {project.environment!r} a `path` "
-            "of its own, and its services a project name of their own"
+            f"this folder holds the environment {state.release.environment}; one host holds a project once: "
+            f"`inv down --env={state.release.environment}` first, or another host"
         )
     others = {c.environment for c in state.containers} - {"", project.environment}
     if others:

@@ -206,9 +206,13 @@ class _Strict(MissingHostKeyPolicy):
                 now=now,
                 hint=(
                     "compare the fingerprint with what `ssh-keygen -lf` says of the key on the host itself; "
-                    f"if they agree, add this line to {file}:\n{name} {key.get_name()} {key.get_base64()}"
+                    f"if they agree, add the last line below to {file}"
                 ),
-                details=(offered, *(f"looked in: {path}" for path in target.known_hosts)),
+                details=(
+                    offered,
+                    *(f"looked in: {path}" for path in target.known_hosts),
+                    f"{name} {key.get_name()} {key.get_base64()}",
+                ),
             )
         if verdict.standing == "revoked":
             raise Refused(

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from shiptasks.errors import ShiptasksError
+from shiptasks.errors import Refused, ShiptasksError
 from shiptasks.hosts.base import Host, HostError
 
 T = TypeVar("T")
@@ -69,15 +69,16 @@ def _cancel(hosts: Sequence[Host], futures: Sequence[Future[Outcome[T]]]) -> Non
 
 
 def values(outcomes: Sequence[Outcome[T]]) -> tuple[T, ...]:
-    """The value of every host, in order. Raises when any failed: its own error if it is the only host, else one
-    HostError that tells how it went on each."""
+    """The value of every host, in order. Raises when any failed: its own error if it is the only host, else one that
+    tells how it went on each: Refused where all that failed were refused, HostError otherwise."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if not failed:
         return tuple(outcome.value for outcome in outcomes)  # type: ignore[misc]  # every one ran and has a value
     first = failed[0].error
     if len(outcomes) == 1 and first is not None:
         raise first
-    raise HostError(
+    kind = Refused if all(isinstance(outcome.error, Refused) for outcome in failed) else HostError
+    raise kind(
         f"it failed on {len(failed)} of {len(outcomes)} hosts",
         where=", ".join(outcome.host.name for outcome in failed),
         hint=first.hint if isinstance(first, ShiptasksError) else "",

@@ -65,12 +65,21 @@ def status(c: Context, env: str = "", format: str = "text") -> None:
     """Show what runs on each host of an environment."""
     project = project_of(c, env, needs_env=True)
     from shiptasks import deploy as capability
+    from shiptasks.errors import Failed
     from shiptasks.run.run import start
 
     with start(project, "status", environment=env, format=format) as run:
         found = capability.status(project, run.bus)
         run.result = _status_data(found)
         run.show(_status_text(found))
+        dead = [state.address for state in found.states if not state.engine]
+        if dead:
+            raise Failed(
+                "no Docker engine answers, so what runs is not known",
+                where=", ".join(dead),
+                hint="start it on the host, or look at its log",
+                details=tuple(state.engine_problem for state in found.states if state.engine_problem),
+            )
 
 
 @task(help={"volumes": "remove the data too: databases, queues, uploads"})

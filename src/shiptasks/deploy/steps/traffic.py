@@ -72,7 +72,9 @@ class Start(Traffic):
         # Only these: those of an earlier batch still have traffic when this is taken back.
         # Whose name is only taken, by something that is not of this release, is left alone.
         label = quote(f'{{{{index .Config.Labels "{RELEASE_LABEL}"}}}}')
+        # An engine that does not answer is not the same as a container that is not there.
         on.run(
+            "docker version >/dev/null || exit 1\n"
             f"for c in {words(self.containers)}; do\n"
             f'  [ "$(docker inspect --format {label} "$c" 2>/dev/null)" = {quote(self.release)} ] || continue\n'
             '  docker stop "$c" >/dev/null; docker rm -f "$c" || exit 1\ndone'
