@@ -74,8 +74,8 @@ def problems_of(project: Project, release: Release, state: HostState, *, needs_r
     for name, image in release.images.items():
         if image.image_id and not state.has_image(image.ref):
             yield (
-                f"the image of {name} is not in this engine and {release.version} was not pushed; "
-                f"`inv build --version={release.version} --push`"
+                f"the image of {name} is not in this engine any more, and {release.version} was not pushed; "
+                f"`inv build --version={release.version}`, then deploy that"
             )
 
 
