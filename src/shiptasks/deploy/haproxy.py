@@ -91,12 +91,17 @@ def _digest(text: str) -> str:
 
 def _public(routed: Mapping[str, Service]) -> str:
     lines = [f"frontend public\n    bind :{PROXY_PORT}"]
-    routes = [(route, name) for name, service in routed.items() for route in service.routes]
+    routes = [(route.rstrip("/"), name) for name, service in routed.items() for route in service.routes]
     for route, name in sorted(routes, key=lambda pair: (-len(pair[0]), pair)):
-        bare = route.rstrip("/")
+        bare = _word(route)
         matches = "TRUE" if not bare else f"{{ path {bare} }} || {{ path_beg {bare}/ }}"
         lines.append(f"    use_backend {name}" + ("" if matches == "TRUE" else f" if {matches}"))
     return "\n".join(lines) + "\n"
+
+
+def _word(text: str) -> str:
+    """A path as one word of the configuration: of all that a path may hold, only a quote would not stand for itself."""
+    return text.replace("'", "\\'")
 
 
 def _internal(routed: Mapping[str, Service], model: ComposeModel) -> list[str]:
@@ -120,10 +125,11 @@ def _internal(routed: Mapping[str, Service], model: ComposeModel) -> list[str]:
 def _backend(name: str, service: Service, containers: Sequence[str]) -> str:
     if len(containers) > slots(service):
         raise ValueError(f"{name}: {len(containers)} containers do not fit {slots(service)} slots")
+    health = _word(service.health or "/")
     lines = [
         f"backend {name}",
         "    option httpchk",
-        f"    http-check send meth GET uri {service.health} ver HTTP/1.1 hdr Host localhost hdr User-Agent shiptasks",
+        f"    http-check send meth GET uri {health} ver HTTP/1.1 hdr Host localhost hdr User-Agent shiptasks",
         "    http-check expect status 200",
     ]
     for number in range(slots(service)):
