@@ -171,4 +171,4 @@ def test_down_needs_a_yes_and_nobody_can_be_asked(product: Product) -> None:
 
 def test_another_environment_in_the_same_folder(product: Product) -> None:
     product.configure(end=f'[tool.shiptasks.environments.other]\npath = "{product.host.base}"\n')
-    refused(product.inv("deploy", "--env=other", "--version=1.1.0"), 3, "this folder holds the environment 'local'")
+    refused(product.inv("deploy", "--env=other", "--version=1.1.0"), 3, "this folder holds the environment local")

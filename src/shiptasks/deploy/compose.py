@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -272,7 +273,7 @@ def overlay(project: Project, model: ComposeModel, release: Release, proxy_folde
         proxy = proxy_service(project, model, proxy_folder)
         services[PROXY] = {**proxy, "labels": {**place, DEFINITION_LABEL: digest(proxy)}}
     header = "# Written by shiptasks for one release; the next deploy writes its own.\n"
-    return header + _escape_interpolation(json.dumps({"services": services}, indent=2)) + "\n"
+    return header + _as_yaml({"services": services}) + "\n"
 
 
 def with_definitions(model: ComposeModel, overlay_text: str) -> ComposeModel:
@@ -280,7 +281,7 @@ def with_definitions(model: ComposeModel, overlay_text: str) -> ComposeModel:
 
     They were computed where that release was made, maybe by another version of Compose.
     """
-    services = json.loads(overlay_text.partition("\n")[2])["services"]
+    services = _from_yaml(overlay_text.partition("\n")[2])["services"]
 
     def known(store: ComposeService) -> ComposeService:
         label = services.get(store.name, {}).get("labels", {}).get(DEFINITION_LABEL)
@@ -294,6 +295,19 @@ def has_proxy(project: Project) -> bool:
     return any(service.routes for service in project.services.values())
 
 
-def _escape_interpolation(text: str) -> str:
-    """Compose replaces `$name` in every value; nothing here is meant so."""
-    return text.replace("$", "$$")
+def _from_yaml(text: str) -> Any:
+    """What `_as_yaml` wrote, with every `$` still doubled."""
+
+    def json_escape(match: re.Match[str]) -> str:
+        return chr(int(match[1][1:], 16)) if match[1].startswith("U") else match[0]
+
+    return json.loads(re.sub(r"\\(U[0-9a-f]{8}|.)", json_escape, text))
+
+
+def _as_yaml(value: object) -> str:
+    """Plain data as JSON that is YAML too, with `$` doubled: Compose replaces `$name`, and nothing here is meant so.
+
+    JSON writes a character beyond U+FFFF as two escapes, which YAML 1.2 (section 5.7) does not know.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False).replace("$", "$$")
+    return "".join(c if ord(c) < 127 else f"\\u{ord(c):04x}" if ord(c) <= 0xFFFF else f"\\U{ord(c):08x}" for c in text)
