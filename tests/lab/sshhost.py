@@ -60,7 +60,7 @@ class Host:
         """Start it, if it does not run; what a dead one left behind goes first. Raises LabError with its log."""
         if self.running() and self.exec(["getent", "passwd", access.USER], check=False).returncode:
             # A package that was installed meanwhile has replaced the machine's user files, and with them the mount.
-            self.down()
+            self.reboot()
         if not self.running():
             self.down()
             self._prepare()

@@ -27,9 +27,10 @@ def haproxy(lab_images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
     """A container of the image in which files of a folder can be checked."""
     del lab_images
     folder = tmp_path_factory.mktemp("haproxy")
-    started = run(
-        "docker", "run", "-d", "--rm", "-v", f"{folder}:/checked:ro", "--entrypoint", "sleep", "haproxy:3.0", "600"
-    )
+    folder.chmod(0o755)  # the image's user is not root
+    # Without a network a name that does not resolve is known not to at once.
+    options = ("--network", "none", "-v", f"{folder}:/checked:ro", "--entrypoint", "sleep")
+    started = run("docker", "run", "-d", "--rm", *options, "haproxy:3.0", "600")
     assert started.code == 0, started
     yield started.out.strip(), folder
     run("docker", "rm", "-f", started.out.strip())

@@ -109,7 +109,7 @@ def test_new_containers_serve_on_where_the_old_ones_do_not_come_back(
             ended = other.inv("deploy", "--version=1.1.0")
         assert ended.code == 5, ended
         assert "the previous state could NOT be restored everywhere" in ended.text
-        assert "stop " in ended.text.partition("not restored:")[2]
+        assert "-api-2 again, wait until healthy: " in ended.text.partition("not restored:")[2]
         seen = other.observed()
         assert other.served() == {"1.1.0"}
         assert seen.running("api") == ["1.1.0", "1.1.0"]

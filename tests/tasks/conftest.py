@@ -72,6 +72,8 @@ class Repo:
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
     repo = Repo(tmp_path)
+    (tmp_path / "tmp").mkdir()
+    repo.env["TMPDIR"] = str(tmp_path / "tmp")
     repo.write("tasks.py", TASKS)
     repo.write("pyproject.toml", CONFIG)
     return repo
