@@ -145,9 +145,11 @@ class Stop(Traffic):
 def admit(on: OnHost, model: ComposeModel, service: str, containers: tuple[str, ...]) -> None:
     """Give containers traffic: slot, address, state, confirmation, and only then the file on disk."""
     on.proxy.assign(service, containers)
+    # The address that it has now: a slot that held it before it was stopped remembers another.
+    addresses = _addresses(on, containers)
     health.until(
         lambda: (
-            {slot.container for slot in on.proxy.held(service, containers) if slot.address != "0.0.0.0"}
+            {slot.container for slot in on.proxy.held(service, containers) if slot.address in addresses}
             == set(containers)
         ),
         timeout=15,
