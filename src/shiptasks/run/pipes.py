@@ -95,12 +95,24 @@ class Pipes:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
             return
-        for key, _ in self._selector.select(seconds):
+        self._serve(seconds)
+
+    def drain(self) -> None:
+        """Read what is in the pipes by now: an ended process may have left its last words there."""
+        until = time.monotonic() + _LINGER
+        while self._selector.get_map() and self._serve(0) and time.monotonic() < until:
+            pass
+
+    def _serve(self, seconds: float) -> bool:
+        """Serve the pipes that are ready; False when none was."""
+        ready = self._selector.select(seconds)
+        for key, _ in ready:
             pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
             if key.data == "stdin":
                 self._write(pipe)
             else:
                 self._read(pipe, key.data)
+        return bool(ready)
 
     def finished(self) -> bool:
         """True when the process has ended and its output has been read."""

@@ -203,3 +203,4 @@ def _end(process: subprocess.Popen[bytes], pipes: Pipes, grace: float) -> None:
             pipes.pump(_TICK)
     end_group(process, signal.SIGKILL)
     process.wait()
+    pipes.drain()
