@@ -12,8 +12,9 @@ from shiptasks.deploy import health
 from shiptasks.deploy.compose import ComposeModel
 from shiptasks.deploy.on_host import OnHost
 from shiptasks.deploy.steps.base import Sign, Step, words
+from shiptasks.errors import Failed
 from shiptasks.hosts.base import quote
-from shiptasks.hosts.containers import RELEASE_LABEL
+from shiptasks.hosts.containers import RELEASE_LABEL, observe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,14 @@ class Stop(Traffic):
     def take_back(self, on: OnHost) -> None:
         # Stopped to the end first: a container whose stop was interrupted would still die after it was found healthy.
         on.run(f"docker stop {words(self.containers)} && docker start {words(self.containers)}", timeout=600)
-        health.wait_for(on, self.containers, self.service)
+        try:
+            health.wait_for(on, self.containers, self.service)
+        except Failed:
+            # Those that were to replace them run on; these would only start and end beside them, without end.
+            others = (one for one in observe(on.session, on.project.project) if one.service == self.service)
+            if any(one.running and one.name not in self.containers for one in others):
+                on.run(f"docker stop {words(self.containers)}", timeout=600)
+            raise
 
 
 def admit(on: OnHost, model: ComposeModel, service: str, containers: tuple[str, ...]) -> None:
