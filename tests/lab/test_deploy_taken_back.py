@@ -29,8 +29,7 @@ class Broken:
     says: tuple[str, ...]
     seconds: float = 10
     loses: int = 0
-    """Requests that may fail: it breaks when it has the traffic, so what is in flight on it is lost, or, where it only
-    turns sick, what comes until its healthcheck tells."""
+    """Requests that may fail: it breaks when it has all the traffic, so that what comes until it is told is lost."""
 
 
 BROKEN = (
@@ -45,7 +44,7 @@ BROKEN = (
         {"crash_after": 1.6},
         ("-api-", "was restarted", "out of cheese"),
         seconds=20,
-        loses=16,
+        loses=2000,
     ),
     Broken("sick while it is watched", {"sick_after": 2.5}, ("is unhealthy",), seconds=25, loses=2000),
     Broken(
