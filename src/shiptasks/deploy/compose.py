@@ -215,7 +215,7 @@ def _without_empty(value: Any) -> Any:
     """Compose's versions differ in the empty defaults that they write out; those mean nothing."""
     if isinstance(value, dict):
         kept = {key: _without_empty(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item not in (None, "", [], {}, False)}
+        return {key: item for key, item in kept.items() if not (item is None or item is False or item in ("", [], {}))}
     return [_without_empty(item) for item in value] if isinstance(value, list) else value
 
 

@@ -132,7 +132,7 @@ def read_release(session: Session, project: Project, address: str) -> Release | 
 
 @dataclass(frozen=True)
 class Status:
-    """An environment as it is: the state of each host, and who holds its lock."""
+    """An environment as it is: the state of each host."""
 
     states: tuple[HostState, ...]
 

@@ -91,7 +91,8 @@ class CleanUp(Step):
         script = ""
         if self.containers:
             names = words(self.containers)
-            script += f'for c in {names}; do docker stop "$c" >/dev/null 2>&1; docker rm -f "$c" || failed=1; done\n'
+            remove = 'docker stop "$c" >/dev/null 2>&1; docker rm -f --volumes "$c" || failed=1'
+            script += f"for c in {names}; do {remove}; done\n"
         for release in self.releases:
             script += f"rm -rf {quote(on.layout.release(release))} || failed=1\n"
         for ref in self.refs:

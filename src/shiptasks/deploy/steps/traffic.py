@@ -78,7 +78,7 @@ class Start(Traffic):
             "docker version >/dev/null || exit 1\n"
             f"for c in {words(self.containers)}; do\n"
             f'  [ "$(docker inspect --format {label} "$c" 2>/dev/null)" = {quote(self.release)} ] || continue\n'
-            '  docker stop "$c" >/dev/null; docker rm -f "$c" || exit 1\ndone'
+            '  docker stop "$c" >/dev/null; docker rm -f --volumes "$c" || exit 1\ndone'
         )
 
 
