@@ -41,11 +41,12 @@ def build(script: str, *, stdin: bytes | None = None, here: bool = False) -> Fra
     else:
         lines = base64.encodebytes(stdin).decode("ascii")
         body = f"base64 -d <<'{half}{other}' | ( eval {word} )\n{lines}{half}{other}"
-    text = f"{_say(half, other + 'b', '$$')}\n{body}\n{_say(half, other + 'e', '$?')}\n"
+    # Each ends in a letter that is no hexadecimal digit: no marker begins inside another, or inside itself.
+    text = f"{_say(half, other + 'x', '$$')}\n{body}\n{_say(half, other + 'z', '$?')}\n"
     return Frame(
         text=text.encode("utf-8", "surrogateescape"),
-        begin=f"{half}{other}b".encode("ascii"),
-        end=f"{half}{other}e".encode("ascii"),
+        begin=f"{half}{other}x".encode("ascii"),
+        end=f"{half}{other}z".encode("ascii"),
     )
 
 
