@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from shiptasks.config import types
-from shiptasks.config.types import check_name, check_version, parse_duration, parse_size
+from shiptasks.config.types import check_name
+from shiptasks.config.values import Duration, HostAddress, Image, Size, Version
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from shiptasks.config.types import check_name, check_version, parse_duration, pa
      ("0.1s", 0.1), ("8784h", 8784 * 3600)],
 )  # fmt: skip
 def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
+    assert Duration.parse(text) == seconds
 
 
 @pytest.mark.parametrize("value", [
@@ -29,20 +30,20 @@ def test_durations(text: str, seconds: float) -> None:
 ])  # fmt: skip
 def test_what_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match='expected a duration such as "30s"'):
-        parse_duration(value)
+        Duration.parse(value)
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99), st.integers(0, 999))
 def test_durations_add_up(hours: int, minutes: int, seconds: int, milliseconds: int) -> None:
     text = f"{hours}h{minutes}m{seconds}s{milliseconds}ms"
-    assert parse_duration(text) == pytest.approx(hours * 3600 + minutes * 60 + seconds + milliseconds / 1000)
+    assert Duration.parse(text) == pytest.approx(hours * 3600 + minutes * 60 + seconds + milliseconds / 1000)
 
 
 @given(st.text(alphabet="0123456789hms. -\n", max_size=12))
 @example("9" * 400 + "s")
 def test_any_text_is_a_sensible_duration_or_refused(text: str) -> None:
     try:
-        seconds = parse_duration(text)
+        seconds = Duration.parse(text)
     except ValueError:
         return
     assert 0 <= seconds <= 366 * 24 * 3600
@@ -54,7 +55,7 @@ def test_any_text_is_a_sensible_duration_or_refused(text: str) -> None:
      ("0.1GB", 100_000_000)],
 )  # fmt: skip
 def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
+    assert Size.parse(text) == size
 
 
 @pytest.mark.parametrize("value", [
@@ -62,12 +63,12 @@ def test_sizes(text: str, size: int) -> None:
 ])  # fmt: skip
 def test_what_is_no_size(value: object) -> None:
     with pytest.raises(ValueError, match='expected a size such as "500MB" or "2GB"'):
-        parse_size(value)
+        Size.parse(value)
 
 
 @given(st.integers(0, 10**9 - 1), st.sampled_from(["B", "KB", "MB", "GB", "TB"]))
 def test_sizes_are_exact(number: int, unit: str) -> None:
-    assert parse_size(f"{number}{unit}") == number * 1000 ** ["B", "KB", "MB", "GB", "TB"].index(unit)
+    assert Size.parse(f"{number}{unit}") == number * 1000 ** ["B", "KB", "MB", "GB", "TB"].index(unit)
 
 
 ACCEPTED: dict[str, tuple[Any, list[str]]] = {
@@ -77,7 +78,7 @@ ACCEPTED: dict[str, tuple[Any, list[str]]] = {
         ["", "ghcr.io", "ghcr.io/acme", "localhost:5000", "10.0.0.1:5000/a/b_c", "r.example/a--b/c.d"],
     ),
     "image": (
-        types.ImageReference,
+        Image,
         [
             "haproxy",
             "haproxy:3.0",
@@ -88,7 +89,7 @@ ACCEPTED: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     "host": (
-        types.HostAddress,
+        HostAddress,
         ["local", "web1", "deploy@web1", "first.last@web1.example.com:2222", "Admin@10.0.0.1", "_svc@h:65535"],
     ),
     "http path": (types.HttpPath, ["/", "/health", "/a/b?c=d&e=%20", "/~x"]),
@@ -122,9 +123,9 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
             "a:\u0663",
         ],
     ),
-    "image": (types.ImageReference, ["", "-v", "a b", "a:", ":1", "a@", "a@sha256:12", "a:1:2/b", "a:b c", "http://a"]),
+    "image": (Image, ["", "-v", "a b", "a:", ":1", "a@", "a@sha256:12", "a:1:2/b", "a:b c", "http://a"]),
     "host": (
-        types.HostAddress,
+        HostAddress,
         [
             "",
             "-oProxyCommand=x",
@@ -182,7 +183,7 @@ def test_a_path_on_the_host_has_no_slash_at_its_end() -> None:
 
 @pytest.mark.parametrize("version", ["1.0.0", "1", "v1", "1.0.0-rc.1", "_x", "a" * 128, "2026.11.20"])
 def test_versions(version: str) -> None:
-    assert check_version(version) == version
+    assert Version.parse(version) == version
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_versions(version: str) -> None:
 )
 def test_what_is_no_version(version: str) -> None:
     with pytest.raises(ValueError, match="expected a version that can be an image tag"):
-        check_version(version)
+        Version.parse(version)
 
 
 @given(st.text(max_size=10))

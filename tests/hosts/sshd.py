@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shiptasks.config.model import Ssh
+from shiptasks.hosts.sections import Ssh
 from shiptasks.hosts.settings import Target, resolve
 from shiptasks.hosts.ssh import SshHost
 

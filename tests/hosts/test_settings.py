@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shiptasks.config.model import Ssh
 from shiptasks.errors import UsageError
+from shiptasks.hosts.sections import Ssh
 from shiptasks.hosts.settings import Target, resolve
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shiptasks.config.model import Ssh
 from shiptasks.errors import Refused
 from shiptasks.hosts import HostError, StepTimeout
 from shiptasks.hosts.fleet import each, values
+from shiptasks.hosts.sections import Ssh
 from shiptasks.hosts.settings import resolve
 from shiptasks.hosts.ssh import SshHost
 from tests.lab import access

@@ -12,7 +12,7 @@ from typing import Any
 
 from shiptasks.config import choose
 from shiptasks.config.model import Project
-from shiptasks.config.types import check_version
+from shiptasks.config.values import Version
 from shiptasks.errors import UsageError
 
 CACHE_TAG = "buildcache"
@@ -104,7 +104,7 @@ def plan(
     service, nothing to build, and a push without a registry.
     """
     try:
-        check_version(version)
+        Version(version)
     except ValueError as error:
         raise UsageError(
             f"{version!r} is not a version: {error}", now=_NOTHING, hint="inv build --version=1.0.0"

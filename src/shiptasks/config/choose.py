@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from shiptasks.config.model import Environment, Project, Service
+from shiptasks.config.model import Project, Service
 from shiptasks.config.source import NOTHING_RAN
 from shiptasks.config.suggest import did_you_mean
+from shiptasks.deploy.sections import Environment
 from shiptasks.errors import UsageError
 
 _WHERE = "pyproject.toml"

@@ -17,10 +17,12 @@ from pydantic_core import ErrorDetails
 from shiptasks.config.excerpt import excerpt
 from shiptasks.config.layers import Layers, Origin
 from shiptasks.config.locate import KeyPath, Span
-from shiptasks.config.model import OVERLAY, Environment, Project, Section
+from shiptasks.config.model import OVERLAY, Project
+from shiptasks.config.section import Section
 from shiptasks.config.source import NOTHING_RAN, shown
 from shiptasks.config.suggest import did_you_mean
 from shiptasks.config.types import Conflicts, SecretInPlainText
+from shiptasks.deploy.sections import Environment
 from shiptasks.errors import UsageError
 
 _MOST = 50  # problems shown in full; a file full of them has one cause

@@ -6,13 +6,16 @@ import ast
 import inspect
 import json
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from shiptasks.config import model
 from shiptasks.config.load import LOCAL_FILE, VARIABLES
-from shiptasks.config.model import OVERLAY, Environment, Project, Section
+from shiptasks.config.model import OVERLAY, Project
+from shiptasks.config.section import Section
+from shiptasks.config.values import Duration, Size
+from shiptasks.deploy.sections import Environment
 
 _INTRODUCTION = f"""\
 # Configuration
@@ -65,10 +68,10 @@ _KINDS = {
         "registry",
         '`"ghcr.io/acme"`: host, optional port and path, lower-case, without scheme or credentials.',
     ),
-    "ImageReference": ("image", '`"haproxy:3.0"`, with a registry or a digest if you like.'),
+    "Image": ("image", '`"haproxy:3.0"`, with a registry or a digest if you like.'),
     "StageName": ("text", ""),
     "Words": ("list of words", 'A command and its arguments, one item each: `["alembic", "upgrade", "head"]`.'),
-    "Table[Name, Command]": ("commands by name", '`ruff = "ruff check ."`'),
+    "Commands": ("commands by name", '`ruff = "ruff check ."`'),
     "Table[ArgumentName, str]": ("text by name", ""),
     "str": ("text", ""),
     "int": ("whole number", ""),
@@ -78,32 +81,44 @@ _KINDS = {
 
 def render() -> str:
     """The whole of docs/configuration.md."""
-    tree = ast.parse(inspect.getsource(model))
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     kinds = "\n".join(f"- **{word}**: {rule}" for word, rule in _KINDS.values() if rule)
     sections = [_INTRODUCTION, kinds, ""]
-    for section in sorted(_sections(), key=lambda each: each is not Project):
+    for section in sections_of(Project):
         title, _, rest = (inspect.getdoc(section) or "").partition(": ")
         sections += [f"## {title}", "", f"{rest[:1].upper()}{rest[1:]}", ""]
         sections += ["| Key | Kind | Default | Meaning |", "|---|---|---|---|"]
-        sections += [_row(*each, section) for each in _documented(classes[section.__name__])]
+        sections += [_row(*each, section) for each in documented(section)]
         sections.append("")
     return "\n".join(sections)
 
 
-def _sections() -> list[type[Section]]:
-    named = [value for value in vars(model).values() if inspect.isclass(value) and issubclass(value, Section)]
-    return [section for section in named if section is not Section]
+def sections_of(section: type[Section]) -> list[type[Section]]:
+    """The section and those that it holds, each once, in the order of the keys."""
+    found = [section]
+    for info in section.model_fields.values():
+        for each in _classes(info.annotation):
+            found += [below for below in sections_of(each) if below not in found]
+    return found
 
 
-def _documented(section: ast.ClassDef) -> list[tuple[str, str, str]]:
-    """(field, type as the model writes it, docstring) of each field."""
+def _classes(annotation: Any) -> Iterator[type[Section]]:
+    if inspect.isclass(annotation) and get_origin(annotation) is None and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _classes(part)
+
+
+def documented(section: type[Section]) -> list[tuple[str, str, str]]:
+    """(field, type as the model writes it, docstring) of each field, those of its parts first."""
     found = []
-    for node, after in zip(section.body, section.body[1:], strict=False):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not node.target.id.startswith("_"):
-            told = after.value if isinstance(after, ast.Expr) else None
-            text = told.value if isinstance(told, ast.Constant) and isinstance(told.value, str) else ""
-            found.append((node.target.id, ast.unparse(node.annotation), inspect.cleandoc(text)))
+    for part in reversed([each for each in section.__mro__ if issubclass(each, Section) and each is not Section]):
+        body = ast.parse(inspect.getsource(part)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for node, after in zip(body.body, body.body[1:], strict=False):
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_":
+                told = after.value if isinstance(after, ast.Expr) else None
+                text = told.value if isinstance(told, ast.Constant) and isinstance(told.value, str) else ""
+                found.append((node.target.id, ast.unparse(node.annotation), inspect.cleandoc(text)))
     return found
 
 
@@ -112,13 +127,13 @@ def _row(field: str, annotation: str, meaning: str, section: type[Section]) -> s
     kind = _kind(annotation.removesuffix(" | None"), info)
     if section is Environment and info.alias in OVERLAY:
         raise ValueError(f"`{info.alias}` is both an environment's own key and an overlay")
-    return f"| `{info.alias}` | {kind} | {_default(annotation, info)} | {' '.join(meaning.split())} |"
+    return f"| `{info.alias}` | {kind} | {_default(info)} | {' '.join(meaning.split())} |"
 
 
 def _kind(annotation: str, info: FieldInfo) -> str:
     if annotation.startswith("Literal"):
         return " or ".join(f"`{json.dumps(choice)}`" for choice in getattr(info.annotation, "__args__", ()))
-    for section in _sections():
+    for section in sections_of(Project):
         title = (inspect.getdoc(section) or "").partition(":")[0]
         if annotation == section.__name__:
             return f"table {title}"
@@ -130,16 +145,14 @@ def _kind(annotation: str, info: FieldInfo) -> str:
     return _KINDS[annotation][0]
 
 
-def _default(annotation: str, info: FieldInfo) -> str:
+def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "**required**"
     value: Any = info.default
     if value is None or isinstance(value, Section) or value in ("", (), {}):
         return ""
-    if annotation == "Duration":
-        return f'`"{value:g}s"`'
-    if annotation == "Size":
-        return f'`"{value / 1e9:g}GB"`'
+    if isinstance(value, (Duration, Size)):
+        return f'`"{value}"`'
     return f"`{json.dumps(value)}`"
 
 

@@ -8,30 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Strict
+from pydantic import AfterValidator, Strict
 
-# Digits are written [0-9]: \d also matches those of other scripts. Patterns are used with fullmatch only: `$` would
-# accept a newline at the end.
-_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)"
-_DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
-_SECONDS = (Decimal(3600), Decimal(60), Decimal(1), Decimal("0.001"))
-_YEAR = 366 * 24 * 3600
-_SIZE = re.compile(rf"{_NUMBER} ?(B|KB|MB|GB|TB)")
-_SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
+from shiptasks.config.values import COMPONENT, PORT, HostAddress, port_is_possible
+
+# Patterns are used with fullmatch only: `$` would accept a newline at the end.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PORT = r"(?::(?P<port>[0-9]{1,5}))?"
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REGISTRY = re.compile(rf"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?{_PORT}(?:/{_COMPONENT})*")
-_VERSION = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}")
-_IMAGE = re.compile(
-    rf"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?{_PORT}(?:/{_COMPONENT})*|{_COMPONENT}(?:/{_COMPONENT})*"
-)
-_HOST = re.compile(r"(?:(?P<user>[A-Za-z_][A-Za-z0-9._-]{0,31})@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})" + _PORT)
+_REGISTRY = re.compile(rf"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?{PORT}(?:/{COMPONENT})*")
 _PATH = re.compile(r"/[A-Za-z0-9._/-]*")
 
 _K = TypeVar("_K")
@@ -70,30 +57,6 @@ def frozen() -> Mapping[Any, Any]:
     return FrozenDict()
 
 
-def parse_duration(value: object) -> float:
-    """Seconds from `"90s"`, `"1m30s"`, `"500ms"`, `"2h"`, largest unit first, at most 366 days.
-
-    Raises ValueError for anything else, bare numbers too.
-    """
-    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
-    if match is not None:
-        seconds = sum(Decimal(number) * unit for number, unit in zip(match.groups(), _SECONDS, strict=True) if number)
-        if seconds <= _YEAR:
-            return float(seconds)
-    raise ValueError('expected a duration such as "30s", "1m30s" or "500ms"')
-
-
-def parse_size(value: object) -> int:
-    """Bytes from `"500MB"`, `"2GB"`, `"64KB"` (powers of 1000, as disks and images are sold).
-
-    Raises ValueError for anything else, bare numbers too.
-    """
-    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('expected a size such as "500MB" or "2GB"')
-    return int(Decimal(match[1]) * 1000 ** _SIZE_UNITS.index(match[2]))
-
-
 def check_name(value: str) -> str:
     """A name for projects, services and environments: it becomes part of container, image and folder names."""
     if not _NAME.fullmatch(value):
@@ -101,59 +64,21 @@ def check_name(value: str) -> str:
     return value
 
 
-def check_version(value: str) -> str:
-    """A version that can be an image tag: the grammar of a tag in the OCI distribution specification.
-
-    Raises ValueError; `+` is not legal in a tag.
-    """
-    if not _VERSION.fullmatch(value):
-        raise ValueError(
-            "expected a version that can be an image tag: letters, digits, '.', '_', '-', at most 128 characters, "
-            "not beginning with '.' or '-'"
-        )
-    return value
-
-
-def _port_is_possible(match: re.Match[str]) -> bool:
-    return match["port"] is None or 0 < int(match["port"]) < 65536
-
-
 def _check_registry(value: str) -> str:
     if "@" in value:
         raise SecretInPlainText("a registry must not hold credentials: use `docker login`")
     match = _REGISTRY.fullmatch(value)
-    if value and (match is None or not _port_is_possible(match)):
+    if value and (match is None or not port_is_possible(match)):
         raise ValueError('expected a registry and optional path such as "ghcr.io/acme", lower-case, without a scheme')
     return value
 
 
-def _check_image(value: str) -> str:
-    name, _, digest = value.partition("@")
-    path, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
-        path, tag = name, "latest"
-    digest_ok = "@" not in value or re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
-    if not (_IMAGE.fullmatch(path) and _VERSION.fullmatch(tag) and digest_ok):
-        raise ValueError('expected an image such as "haproxy:3.0" or "ghcr.io/acme/haproxy:3.0"')
-    return value
-
-
-def _check_host(value: str) -> str:
-    match = _HOST.fullmatch(value)
-    if match is None or not _port_is_possible(match):
-        raise ValueError('expected "host", "user@host" or "user@host:port", or "local" for this machine without SSH')
-    return value
-
-
-def _check_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+def _check_hosts(values: tuple[HostAddress, ...]) -> tuple[HostAddress, ...]:
     if not values:
         raise ValueError('expected at least one host, such as "user@host", or "local" for this machine without SSH')
     found, seen = [], dict[tuple[str, int], int]()
     for index, value in enumerate(values):
-        match = _HOST.fullmatch(value)
-        if match is None:  # already refused, as an item
-            continue
-        first = seen.setdefault((match["host"].lower(), int(match["port"] or 22)), index)
+        first = seen.setdefault((value.host.lower(), value.port or 22), index)
         if first != index:
             found.append(((index,), f'this host is in the list already, as "{values[first]}"'))
     if found:
@@ -225,15 +150,11 @@ def _freeze(value: Mapping[_K, _V]) -> Mapping[_K, _V]:
     return FrozenDict(value)
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-Size = Annotated[int, BeforeValidator(parse_size)]
 Name = Annotated[str, AfterValidator(check_name)]
 ArgumentName = Annotated[str, AfterValidator(_check_argument)]
 StageName = Annotated[str, AfterValidator(_check_stage)]
 Command = Annotated[str, AfterValidator(_check_command)]
 Registry = Annotated[str, AfterValidator(_check_registry)]
-ImageReference = Annotated[str, AfterValidator(_check_image)]
-HostAddress = Annotated[str, AfterValidator(_check_host)]
 HttpPath = Annotated[str, AfterValidator(_check_http_path)]
 Url = Annotated[str, AfterValidator(_check_url)]
 HostPath = Annotated[str, AfterValidator(_check_host_path)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shiptasks.errors import UsageError
 
 if TYPE_CHECKING:
-    from shiptasks.config.model import Ssh
+    from shiptasks.hosts.sections import Ssh
 
 _ADDRESS = re.compile(
     r"(?:(?P<user>[^@\s:/-][^@\s:/]*)@)?"

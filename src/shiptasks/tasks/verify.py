@@ -26,7 +26,7 @@ def verify(
 ) -> None:
     """Verify that what was deployed is what runs, and what answers."""
     from shiptasks.config import choose
-    from shiptasks.config.types import parse_duration
+    from shiptasks.config.values import Duration
     from shiptasks.errors import Failed, UsageError
     from shiptasks.hosts import connect
     from shiptasks.run.run import start
@@ -38,11 +38,11 @@ def verify(
     for name in services:
         choose.service(project, name)
     try:
-        seconds = parse_duration(wait)
+        seconds = Duration(wait)
     except ValueError as error:
         raise UsageError(f"--wait={wait}: {error}", now="nothing was run", hint="--wait=60s") from None
     with start(project, "verify", environment=env, format=format) as this:
-        hosts = {address: connect(project, address) for address in project.target.hosts}
+        hosts: dict[str, Host] = {address: connect(project, address) for address in project.target.hosts}
         try:
             expected = _expected(project, hosts)
             report = run(project, hosts, expected, this.bus, wait=seconds, services=services or None)

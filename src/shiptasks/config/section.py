@@ -1,0 +1,26 @@
+"""What every table of the configuration has in common. A capability's own tables are in its module `sections`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Section(BaseModel):
+    """A table of the configuration: frozen, and closed to keys that it does not know.
+
+    Keys are kebab-case in TOML and snake_case here. Each has a docstring, which is its documentation, and each is
+    read by something: tests ask for both.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=_kebab,
+        validate_default=False,
+        populate_by_name=False,
+    )
