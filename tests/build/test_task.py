@@ -54,11 +54,27 @@ def test_the_plan_needs_no_docker(repository: Path) -> None:
     assert not (repository / ".shiptasks").exists()
 
 
-def test_the_plan_as_json_is_a_bake_file(repository: Path) -> None:
-    done = inv(repository, "build", "--version=1.0.0", "--plan", "--format=json", "--service=web")
+def test_the_plan_as_a_bake_file(repository: Path) -> None:
+    done = inv(repository, "build", "--version=1.0.0", "--plan", "--format=bake", "--service=web")
     bake = json.loads(done.stdout)
     assert bake["group"]["default"]["targets"] == ["web"]
     assert bake["target"]["web"]["tags"] == ["shop-web:1.0.0"]
+
+
+def test_the_plan_as_json(repository: Path) -> None:
+    done = inv(repository, "build", "--version=1.0.0", "--plan", "--format=json", "--service=web")
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["task"], document["run"]) == (1, "build", None)
+    assert document["result"]["images"] == [
+        {
+            "service": "web",
+            "image": "shop-web:1.0.0",
+            "context": "web",
+            "dockerfile": "docker/web.Dockerfile",
+            "target": None,
+        }
+    ]
+    assert list(document["result"]["bake"]["target"]) == ["web"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +84,7 @@ def test_the_plan_as_json_is_a_bake_file(repository: Path) -> None:
         (("--version=1.0.0", "--service=wep"), 2, "did you mean `--service=web`?"),
         (("--version=1.0.0", "--push"), 2, "there is no registry to push to"),
         (("--version=1.0.0", "--format=yaml"), 2, "--format=yaml is not known"),
+        (("--version=1.0.0", "--format=bake"), 2, "--format=bake is a form of the plan"),
         (("--version=1.0.0",), 3, "the docker command was not found"),
         ((), 2, "without a git commit there is no version to take"),
     ],
@@ -97,4 +114,4 @@ def test_no_engine(repository: Path) -> None:
     )
     assert done.returncode == 3
     assert "the Docker engine does not answer" in done.stderr
-    assert f"DOCKER_HOST is unix://{repository}/none" in done.stderr
+    assert f"DOCKER_HOST is unix://{repository}/none" in " ".join(done.stderr.split())

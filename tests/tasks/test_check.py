@@ -121,7 +121,7 @@ def test_plan_prints_what_would_run(repo: Repo) -> None:
         "lint words: echo All words are right!",
         "test unit: echo '==== 12 passed in 0.8s ===='",
     ]
-    assert json.loads(repo.inv("lint", "--plan", "--format=json").stdout) == [
+    assert json.loads(repo.inv("lint", "--plan", "--format=json").stdout)["result"] == [
         {"kind": "lint", "name": "words", "command": "echo All words are right!"}
     ]
     assert repo.runs() == []
@@ -246,7 +246,7 @@ def test_config_prints_effective_values(repo: Repo) -> None:
     assert done.returncode == 0
     assert 'project = "shop"' in done.stdout.splitlines()
     assert 'lint.words = "echo All words are right!"' in done.stdout.splitlines()
-    document = json.loads(repo.inv("config", "--format=json").stdout)
+    document = json.loads(repo.inv("config", "--format=json").stdout)["result"]
     assert document["project"] == "shop"
     assert document["environments"]["staging"]["hosts"] == ["deploy@staging.example.com"]
     assert document["root"] == str(repo.root.resolve())

@@ -72,6 +72,25 @@ class BuildPlan:
             "target": {target.service: target.bake() for target in self.targets},
         }
 
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain data: what is built from what, and the bake file that does it."""
+        return {
+            "version": self.version,
+            "revision": self.revision,
+            "push": self.push,
+            "images": [
+                {
+                    "service": target.service,
+                    "image": target.tag,
+                    "context": str(target.context.relative_to(self.root)),
+                    "dockerfile": str(target.dockerfile.relative_to(self.root)),
+                    "target": target.stage,
+                }
+                for target in self.targets
+            ],
+            "bake": self.bake(),
+        }
+
     def lines(self) -> tuple[str, ...]:
         """The plan for people: a line a service, and where the images go."""
         names = max(len(target.service) for target in self.targets)

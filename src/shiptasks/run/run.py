@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from shiptasks.errors import Failed, Interrupted, ShiptasksError
-from shiptasks.run.events import Bus, Failure, Outcome, RunFinished, RunStarted, Text
+from shiptasks.run.document import document, write
+from shiptasks.run.events import Bus, Outcome, RunFinished, RunStarted, Text
 from shiptasks.run.output import as_format, debugging, failure_of, listener
 from shiptasks.run.runlog import RunLog, new_folder, new_run_id
 from shiptasks.run.secrets import Secrets
@@ -122,42 +122,19 @@ def _finish(run: Run, started: RunStarted, error: ShiptasksError | None, took: f
     code = error.exit_code if error is not None else 0
     run.bus.emit(RunFinished(outcome=outcome, seconds=took, exit_code=code, summary=run.summary))
     if run.format == "json":
-        write_json(run.secrets.mask_data(_document(run, started, outcome, code, took, failure)), stdout)
-
-
-def _document(
-    run: Run, started: RunStarted, outcome: Outcome, code: int, took: float, failure: Failure | None
-) -> dict[str, Any]:
-    return {
-        "run": run.run_id,
-        "task": started.task,
-        "project": started.project,
-        "environment": started.environment,
-        "version": started.version,
-        "outcome": outcome,
-        "exit_code": code,
-        "seconds": round(took, 3),
-        "result": run.result,
-        "error": None if failure is None else error_data(failure),
-    }
-
-
-def error_data(failure: Failure) -> dict[str, Any]:
-    """An error as it stands in JSON output."""
-    return {
-        "what": failure.what,
-        "where": failure.where,
-        "now": failure.now,
-        "next": failure.hint,
-        "details": list(failure.details),
-    }
-
-
-def write_json(document: Any, stdout: TextIO | None = None) -> None:
-    """Write one JSON document to stdout."""
-    stream = stdout or sys.stdout
-    stream.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
-    stream.flush()
+        told = document(
+            started.task,
+            run.result,
+            outcome=outcome,
+            exit_code=code,
+            failure=failure,
+            run=run.run_id,
+            project=started.project,
+            environment=started.environment or None,
+            version=started.version or None,
+            seconds=took,
+        )
+        write(run.secrets.mask_data(told), stdout)
 
 
 def _as_ours(raised: BaseException, run: Run, task: str) -> ShiptasksError:

@@ -32,6 +32,7 @@ from shiptasks.errors import Interrupted, ShiptasksError, UsageError
 
 if TYPE_CHECKING:
     from shiptasks.config.model import Project
+    from shiptasks.run.events import Outcome
 
 COMMON_HELP: Mapping[str, str] = {
     "env": "environment, as named in pyproject.toml",
@@ -44,6 +45,7 @@ COMMON_HELP: Mapping[str, str] = {
 COMMON_CHOICES: Mapping[str, tuple[str, ...]] = {"format": ("text", "json")}
 
 _in_task: ContextVar[bool] = ContextVar("in_task", default=False)
+_running: ContextVar[str] = ContextVar("running", default="")
 
 
 class _Number(Argument):
@@ -132,7 +134,11 @@ class Task(InvokeTask):  # type: ignore[type-arg]
         for name, default in self._defaults().items():
             if name in bound.arguments:
                 bound.arguments[name] = self._checked(name, bound.arguments[name], default)
-        result = self.body(*bound.args, **bound.kwargs)
+        token = _running.set(self.name)
+        try:
+            result = self.body(*bound.args, **bound.kwargs)
+        finally:
+            _running.reset(token)
         self.times_called += 1
         return result
 
@@ -192,22 +198,16 @@ class Task(InvokeTask):  # type: ignore[type-arg]
         """Show an error that no run has shown: it came before one began, or without one."""
         if error.reported:
             return
+        from shiptasks.run.document import document, write
         from shiptasks.run.output import debugging, failure_of, show_error
-        from shiptasks.run.run import error_data, trace_of, write_json
+        from shiptasks.run.run import trace_of
 
         if debugging():
             sys.stderr.write(trace_of(raised))
         show_error(error)
         if format == "json":
-            write_json(
-                {
-                    "task": self.name,
-                    "outcome": "interrupted" if isinstance(error, Interrupted) else "failed",
-                    "exit_code": error.exit_code,
-                    "result": None,
-                    "error": error_data(failure_of(error)),
-                }
-            )
+            outcome: Outcome = "interrupted" if isinstance(error, Interrupted) else "failed"
+            write(document(self.name, None, outcome=outcome, exit_code=error.exit_code, failure=failure_of(error)))
 
 
 @overload
@@ -258,11 +258,11 @@ def project_of(c: Context | None, env: str = "", *, needs_env: bool = False) -> 
 
 
 def answer(format: str, data: Any, text: str) -> None:
-    """Print what was asked for, without a run: `text` for people, `data` as one JSON document."""
-    from shiptasks.run.run import write_json
+    """Print what was asked for, without a run: `text` for people, `data` as the `result` of the JSON document."""
+    from shiptasks.run.document import document, write
 
     if format == "json":
-        write_json(data)
+        write(document(_running.get(), data))
     else:
         sys.stdout.write(text.rstrip("\n") + "\n")
 

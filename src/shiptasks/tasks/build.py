@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from shiptasks.tasks._task import answer, project_of, task, words
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
         "version": "version to build; from the git tag or commit when left out",
         "service": "services to build, separated by commas; all when left out",
         "push": "push to the registry instead of keeping the images in the local engine",
-        "plan": "show what would be built, and build nothing; with --format=json the bake file",
-    }
+        "plan": "show what would be built, and build nothing; --format=bake: as a bake file",
+    },
+    choices={"format": ("text", "json", "bake")},
 )
 def build(
     c: Context,
@@ -33,6 +36,7 @@ def build(
     from shiptasks.build import bake, engine, manifest, source
     from shiptasks.build.plan import check_sources
     from shiptasks.build.plan import plan as plan_build
+    from shiptasks.errors import UsageError
     from shiptasks.run.run import start
 
     project = project_of(c)
@@ -53,14 +57,17 @@ def build(
 
     # Wrong input is answered before the engine is asked for anything.
     check_sources(project, planned(registry_cache=False))
+    if format == "bake" and not plan:
+        raise UsageError(
+            "--format=bake is a form of the plan", now="nothing was run", hint="inv build --plan --format=bake"
+        )
     if plan and not push:
-        made = planned(registry_cache=False)
-        answer(format, made.bake(), "\n".join(made.lines()))
+        _show_plan(planned(registry_cache=False), format)
         return
     found = engine.preflight(project.root)
     made = planned(found.registry_cache)
     if plan:
-        answer(format, made.bake(), "\n".join(made.lines()))
+        _show_plan(made, format)
         return
     with start(project, "build", version=version, format=format) as run:
         result = bake.build(project, made, found, run.bus)
@@ -68,6 +75,13 @@ def build(
         run.result = {"manifest": str(path), **_data(result)}
         run.summary = f"{len(result.built)} image{'s'[: len(result.built) != 1]} at {version}"
         run.show(_table(result))
+
+
+def _show_plan(made: BuildPlan, format: str) -> None:
+    if format == "bake":
+        sys.stdout.write(json.dumps(made.bake(), indent=2) + "\n")
+    else:
+        answer(format, made.to_json(), "\n".join(made.lines()))
 
 
 def _data(result: BuildResult) -> dict[str, Any]:
