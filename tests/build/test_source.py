@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from shiptasks.build.source import Source, look, web_address
-from shiptasks.errors import UsageError
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -63,14 +62,12 @@ def test_what_shiptasks_writes_and_what_lies_beside_is_not_a_change(repository: 
 
 
 @pytest.mark.parametrize("with_init", [True, False])
-def test_without_a_commit_a_version_has_to_be_named(tmp_path: Path, with_init: bool) -> None:
+def test_without_a_commit_the_version_says_so(tmp_path: Path, with_init: bool) -> None:
     if with_init:
         git(tmp_path, "init", "-q")
     source = look(tmp_path)
     assert source == Source()
-    with pytest.raises(UsageError, match="without a git commit") as caught:
-        source.version()
-    assert caught.value.hint == "inv build --version=1.0.0"
+    assert source.version() == "0.0.0-dev.uncommitted"
 
 
 @pytest.mark.parametrize(

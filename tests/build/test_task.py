@@ -86,7 +86,6 @@ def test_the_plan_as_json(repository: Path) -> None:
         (("--version=1.0.0", "--format=yaml"), 2, "--format=yaml is not known"),
         (("--version=1.0.0", "--format=bake"), 2, "--format=bake is a form of the plan"),
         (("--version=1.0.0",), 3, "the docker command was not found"),
-        ((), 2, "without a git commit there is no version to take"),
     ],
 )
 def test_refusals(repository: Path, arguments: tuple[str, ...], code: int, said: str) -> None:

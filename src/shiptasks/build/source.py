@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shiptasks.errors import UsageError
-
 _TAG = re.compile(r"v?((\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?)")
 _SCP_LIKE = re.compile(r"(?:[^@/\s]+@)?([A-Za-z0-9.-]+):(?!//)(.+)")
 
@@ -30,16 +28,9 @@ class Source:
     url: str = ""
 
     def version(self) -> str:
-        """The version that is built when none is named: that of the tag, else one that names the commit.
-
-        Raises UsageError where there is no commit.
-        """
+        """The version that is built when none is named: that of the tag, else one that names the commit, if any."""
         if not self.revision:
-            raise UsageError(
-                "without a git commit there is no version to take",
-                now="nothing was built",
-                hint="inv build --version=1.0.0",
-            )
+            return "0.0.0-dev.uncommitted"
         exact = [match for tag in self.tags if (match := _TAG.fullmatch(tag))]
         if exact and not self.dirty:
             # Of several, the highest; a release is above its own prereleases.
