@@ -16,6 +16,7 @@ from shiptasks import errors
 from shiptasks.config.load import LOCAL_FILE, load
 from shiptasks.run import events
 from shiptasks.tasks import namespace
+from shiptasks.tasks._namespace import flat
 from tests.docs import messages, pages
 
 TROUBLE = pages.ROOT / "docs" / "troubleshooting.md"
@@ -51,12 +52,10 @@ def surface() -> dict[str, set[str]]:
     """The options of every task, by name: ours, and those of this repository."""
     from tasks import ns
 
-    found = {}
-    for prefix, collection in (("", namespace()), *((f"{name}.", each) for name, each in ns.collections.items())):
-        for name, task in collection.tasks.items():
-            found[prefix + name] = {flag for argument in task.get_arguments() for flag in map(option, argument.names)}
-    found["demo"] = found["demo.demo"]
-    return found
+    return {
+        name: {flag for argument in task.get_arguments() for flag in map(option, argument.names)}
+        for name, task in {**flat(namespace()), **flat(ns)}.items()
+    }
 
 
 def option(name: str) -> str:

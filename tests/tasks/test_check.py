@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from shiptasks.config.toml import parse
 from tests.tasks.conftest import Repo
 
 FAILING = """\
@@ -244,11 +245,12 @@ def test_github_annotates_a_wrong_configuration_at_its_line(repo: Repo) -> None:
 def test_config_prints_effective_values(repo: Repo) -> None:
     done = repo.inv("config", "--env=staging")
     assert done.returncode == 0
-    assert 'project = "shop"' in done.stdout.splitlines()
-    assert 'lint.words = "echo All words are right!"' in done.stdout.splitlines()
+    lines = [line.split("  # ") for line in done.stdout.splitlines()]
+    assert ['project = "shop"', "pyproject.toml:2"] in [[text.strip(), source] for text, source in lines]
+    assert parse(done.stdout)["lint"] == {"words": "echo All words are right!"}  # what is printed is TOML
     document = json.loads(repo.inv("config", "--format=json").stdout)["result"]
-    assert document["project"] == "shop"
-    assert document["environments"]["staging"]["hosts"] == ["deploy@staging.example.com"]
+    assert document["config"]["project"] == "shop"
+    assert document["config"]["environments"]["staging"]["hosts"] == ["deploy@staging.example.com"]
     assert document["root"] == str(repo.root.resolve())
 
 

@@ -57,17 +57,30 @@ def test_a_bad_argument_is_a_sentence_and_nothing_runs(repo: Repo, argument: str
 def test_an_unknown_flag_is_refused_by_name(repo: Repo) -> None:
     repo.write("tasks.py", RELEASE)
     done = repo.inv("ship", "--cuont=3")
-    assert done.returncode == 1  # invoke's own answer
-    assert "--cuont" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    told = ["✗ inv ship has no flag --cuont", "  now    nothing was run", "  next   did you mean `--count`?"]
+    assert done.stderr.splitlines() == told
     assert done.stdout == ""
 
 
-def test_an_argument_without_a_default_is_refused_when_it_is_defined() -> None:
-    with pytest.raises(TypeError, match="'env' of the task 'deploy' needs a default"):
+def test_an_unknown_task_is_answered_with_the_nearest(repo: Repo) -> None:
+    done = repo.inv("chekc", "--plan")
+    assert (done.returncode, done.stdout) == (2, "")
+    told = ["✗ there is no task 'chekc'", "  now    nothing was run", "  next   did you mean `check`?"]
+    assert done.stderr.splitlines() == told
+    far = repo.inv("zzz")
+    assert (far.returncode, far.stderr.splitlines()[-1]) == (2, "  next   inv --list shows the tasks")
 
-        @task
-        def deploy(c: object, env: str) -> None: ...
+
+def test_a_flag_without_its_value_is_said(repo: Repo) -> None:
+    done = repo.inv("config", "--env")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "✗ --env needs a value")
+
+
+def test_what_is_answered_where_our_tasks_are_in_a_plain_collection(repo: Repo) -> None:
+    repo.write("tasks.py", "from invoke import Collection\nfrom shiptasks import tasks\nns = Collection(tasks.check)\n")
+    assert "did you mean `check`?" in repo.inv("chek").stderr
+    assert repo.inv("check").returncode == 0
 
 
 def test_an_error_before_a_run_is_one_json_document_too(repo: Repo) -> None:

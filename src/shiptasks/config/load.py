@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from shiptasks.config.choose import unknown_environment
+from shiptasks.config.clashes import clashes
+from shiptasks.config.given import Given, from_flags, from_variables
+from shiptasks.config.interpolate import interpolate
 from shiptasks.config.layers import Layers, Origin
 from shiptasks.config.model import OVERLAY, Project
 from shiptasks.config.problems import Problem, problems_of, refusal
@@ -21,8 +24,6 @@ from shiptasks.errors import UsageError
 FILE = "pyproject.toml"
 LOCAL_FILE = "shiptasks.local.toml"
 TABLE = ("tool", "shiptasks")
-VARIABLES = {"SHIPTASKS_REGISTRY": ("registry",)}
-"""The variables that are read, with the key that each stands for. An empty one counts as not set."""
 
 
 def find_root(start: Path) -> Path:
@@ -53,26 +54,44 @@ def find_root(start: Path) -> Path:
     return nearest
 
 
-def load(root: Path, environment: str = "", *, environ: Mapping[str, str] = os.environ) -> Project:
+def load(
+    root: Path, environment: str = "", *, environ: Mapping[str, str] = os.environ, flags: Sequence[str] = ()
+) -> Project:
     """The configuration of the repository at `root`, with the overlay of `environment` (empty: none) applied.
 
     Later wins: pyproject.toml, the environment's tables in it, shiptasks.local.toml, the environment's tables there,
-    `SHIPTASKS_REGISTRY`. The overlays of all environments are checked, whichever is chosen.
-    Raises UsageError with every problem at once, each with its place.
+    `SHIPTASKS_*` variables, `flags` (each `KEY=VALUE`). The overlays of all environments are checked, whichever is
+    chosen. Raises UsageError with every problem at once, each with its place.
     """
     root = Path(os.path.abspath(root))  # noqa: PTH100 - as in find_root
     sources = _sources(root)
     problems: list[Problem] = []
-    base = _project(_lay(sources, "", environ, problems), problems)
-    overlaid = {}
-    for name in _environment_names(sources):
-        overlaid[name] = _project(_lay(sources, name, environ, problems), problems)
+    names = _environment_names(sources)
+    given = _given(sources, environ, flags, problems)
+    projects, layers = {}, {}
+    for name in ("", *names):
+        layers[name] = _lay(sources, given, name, problems)
+        projects[name] = _project(layers[name], environ, problems)
+    problems.extend(clashes(projects, layers))
     if problems:
         raise refusal(problems)
-    chosen = overlaid.get(environment) if environment else base
+    chosen = projects.get(environment) if environment in names or not environment else None
     if chosen is None:
-        raise unknown_environment(environment, tuple(overlaid), where=shown(root / FILE))
-    return chosen.located(root, environment)
+        raise unknown_environment(environment, tuple(names), where=shown(root / FILE))
+    return chosen.located(root, environment, layers[environment])
+
+
+def _given(
+    sources: list[Source], environ: Mapping[str, str], flags: Sequence[str], problems: list[Problem]
+) -> list[Given]:
+    """What variables and flags say, against what the files define."""
+    files = Layers()
+    for source in sources:
+        files.lay(source.table, Origin(source, ()))
+    given = from_variables(environ, files.table, problems) + from_flags(flags, files.table, problems)
+    for table, origin in given:
+        files.lay(table, origin)
+    return given
 
 
 def _sources(root: Path) -> list[Source]:
@@ -109,31 +128,29 @@ def _environment_names(sources: list[Source]) -> list[str]:
     return list(dict.fromkeys(name for source in sources for name in _environments(source.table)))
 
 
-def _lay(sources: list[Source], environment: str, environ: Mapping[str, str], problems: list[Problem]) -> Layers:
+def _lay(sources: list[Source], given: list[Given], environment: str, problems: list[Problem]) -> Layers:
     """All sources, one over the other, for one environment; without any overlay when it is empty."""
     layers = Layers()
     services = {name for source in sources for name in _table(_table(source.table).get("services"))}
-    for source in sources:
-        layers.lay(_without_overlays(source.table), Origin(source, ()))
-        overlay = _table(_environments(source.table).get(environment))
-        at: tuple[str, ...] = ("environments", environment)
+    everything = [(source.table, Origin(source, ())) for source in sources] + given
+    for table, origin in everything:
+        layers.lay(_without_overlays(table), origin)
+        overlay = _table(_environments(table).get(environment))
+        at = origin.below("environments", environment)
         for key in (key for key in OVERLAY if key in overlay):
             value = overlay[key]
             if key == "services" and isinstance(value, dict):
                 value = {name: service for name, service in value.items() if name in services}
                 for name in overlay[key].keys() - services:
-                    problems.append(_nobodys_service(source, (*at, key, name), name, services))
-            layers.lay(value, Origin(source, (*at, key)), (key,))
-    for variable, path in VARIABLES.items():
-        if environ.get(variable):
-            layers.lay(environ[variable], Origin(None, path, variable), path)
+                    problems.append(_nobodys_service(at.below(key, name), name, services))
+            layers.lay(value, at.below(key), (key,))
     return layers
 
 
-def _nobodys_service(source: Source, path: tuple[str, ...], name: str, services: set[str]) -> Problem:
+def _nobodys_service(origin: Origin, name: str, services: set[str]) -> Problem:
     said = "an environment changes services that `[tool.shiptasks.services]` defines, and this is none of them"
     hint = did_you_mean(name, services) or (f"the services are: {', '.join(sorted(services))}" if services else "")
-    return Problem(Origin(source, path), said, hint, at_key=True)
+    return Problem(origin, said, hint, at_key=True)
 
 
 def _without_overlays(table: Any) -> Any:
@@ -153,7 +170,11 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _project(layers: Layers, problems: list[Problem]) -> Project | None:
+def _project(layers: Layers, environ: Mapping[str, str], problems: list[Problem]) -> Project | None:
+    before = len(problems)
+    problems.extend(Problem(layers.origin(path), what) for path, what in interpolate(layers, environ))
+    if len(problems) > before:
+        return None
     try:
         return Project.model_validate(layers.table)
     except ValidationError as error:

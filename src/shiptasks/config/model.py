@@ -13,6 +13,7 @@ from pydantic import AfterValidator, PrivateAttr
 
 from shiptasks.build.sections import ServiceImage
 from shiptasks.check.sections import Commands
+from shiptasks.config.layers import Layers
 from shiptasks.config.section import Section
 from shiptasks.config.types import Name, Registry, RelativePath, Table, frozen
 from shiptasks.deploy.sections import Deploy, Environment, Proxy, ServiceRun, routes_are_apart
@@ -52,12 +53,26 @@ class Project(Section):
 
     _root: Path = PrivateAttr(default=Path())
     _environment: str = PrivateAttr(default="")
+    _layers: Layers | None = PrivateAttr(default=None)
 
-    def located(self, root: Path, environment: str = "") -> Project:
+    def located(self, root: Path, environment: str = "", layers: Layers | None = None) -> Project:
         """The same configuration as that of the repository at `root`, with the overlay of `environment` applied."""
         copy = self.model_copy()
-        copy._root, copy._environment = root, environment
+        copy._root, copy._environment, copy._layers = root, environment, layers
         return copy
+
+    @property
+    def layers(self) -> Layers:
+        """What was written where; empty for a configuration that was not read from files."""
+        return self._layers if self._layers is not None else Layers()
+
+    def where(self, *path: str | int) -> str:
+        """`pyproject.toml:12:10` of the value at that path of the table, or of the table around it; a variable or flag.
+
+        For whoever finds later that a value does not fit: `project.where("services", "api", "context")`.
+        """
+        origin = self.layers.origin(path)
+        return (origin.where() if origin else "") or "pyproject.toml"
 
     @property
     def root(self) -> Path:

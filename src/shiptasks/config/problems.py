@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard, get_args, get_origin
+from typing import Any, get_args
 
 import annotated_types
 from pydantic import ValidationError
@@ -15,11 +15,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from shiptasks.config.excerpt import excerpt
+from shiptasks.config.keys import aliases, field_at, is_section, kind_at
 from shiptasks.config.layers import Layers, Origin
 from shiptasks.config.locate import KeyPath, Span
 from shiptasks.config.model import OVERLAY, Project
-from shiptasks.config.section import Section
-from shiptasks.config.source import NOTHING_RAN, shown
+from shiptasks.config.source import NOTHING_RAN
 from shiptasks.config.suggest import did_you_mean
 from shiptasks.config.types import Conflicts, SecretInPlainText
 from shiptasks.deploy.sections import Environment
@@ -41,8 +41,7 @@ class Problem:
     @property
     def key(self) -> str:
         """`services.api.replicas`, or `environments.staging.hosts[1]`."""
-        path = self.origin.path if self.origin else ()
-        return "".join(_part(part, first=index == 0) for index, part in enumerate(path)) or "tool.shiptasks"
+        return key_of(self.origin.path if self.origin else ()) or "tool.shiptasks"
 
     @property
     def span(self) -> Span | None:
@@ -52,14 +51,12 @@ class Problem:
 
     @property
     def file(self) -> str:
-        if self.origin and self.origin.source:
-            return shown(self.origin.source.path)
-        return self.origin.variable if self.origin else ""
+        return self.origin.file if self.origin else ""
 
     @property
     def where(self) -> str:
-        """`pyproject.toml:12:1`, or the variable's name."""
-        return f"{self.file}:{self.span.line}:{self.span.column}" if self.span else self.file
+        """`pyproject.toml:12:1`, or the variable's or flag's name."""
+        return self.origin.where(key=self.at_key) if self.origin else ""
 
     @property
     def line(self) -> int:
@@ -70,6 +67,11 @@ class Problem:
         if self.span is None or self.origin is None or self.origin.source is None or (self.file, self.line) in hidden:
             return ()
         return excerpt(self.origin.source.lines[self.span.line - 1], self.span)
+
+
+def key_of(path: KeyPath) -> str:
+    """`services.api.replicas`, `environments.staging.hosts[1]`: a path as it is written in TOML."""
+    return "".join(_part(part, first=index == 0) for index, part in enumerate(path))
 
 
 def problems_of(error: ValidationError, layers: Layers) -> Iterator[Problem]:
@@ -88,7 +90,12 @@ def problems_of(error: ValidationError, layers: Layers) -> Iterator[Problem]:
             yield Problem(layers.origin(path[:-1]), _expected(detail), at_key=True)
         else:
             secret = isinstance(cause, SecretInPlainText)
-            yield Problem(layers.origin(path), _expected(detail), _correction(detail), secret=secret)
+            used = layers.variables(path)
+            if used:
+                # Nobody knows what is in the variable: it is not shown.
+                yield Problem(layers.origin(path), f"{_wanted(detail)}, and that is not what {_given_by(used)}")
+            else:
+                yield Problem(layers.origin(path), _expected(detail), _correction(detail), secret=secret)
 
 
 def refusal(problems: Iterable[Problem]) -> UsageError:
@@ -118,65 +125,44 @@ def refusal(problems: Iterable[Problem]) -> UsageError:
 
 
 def _unknown_key(path: KeyPath, layers: Layers) -> Problem:
-    section, word = _section(path[:-1]), str(path[-1])
-    keys = [name for field, info in section.model_fields.items() if (name := info.alias or field)] if section else []
+    kind, word = kind_at(Project, path[:-1]), str(path[-1])
+    section = kind if is_section(kind) else None
+    keys = list(aliases(section)) if section else []
     if section is Environment:
         keys += OVERLAY
     hint = did_you_mean(word, keys)
-    if not hint and section is Environment and word in _aliases(Project).keys() - {"environments"}:
+    if not hint and section is Environment and word in aliases(Project).keys() - {"environments"}:
         hint = "it is the same for all environments: set it in [tool.shiptasks]"
     if not hint:
         hint = f"the keys here are: {', '.join(sorted(keys))}"
     return Problem(layers.origin(path), "unknown key", hint, at_key=True)
 
 
-def _aliases(section: type[Section]) -> dict[str, FieldInfo]:
-    return {info.alias or name: info for name, info in section.model_fields.items()}
-
-
-def _section(path: KeyPath) -> type[Section] | None:
-    """The model of the table at `path`."""
-    kind = _kind(path)
-    return kind if _is_section(kind) else None
-
-
-def _is_section(kind: Any) -> TypeGuard[type[Section]]:
-    # Before Python 3.11 `Mapping[str, X]` says that it is a type, and is none to issubclass.
-    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, Section)
-
-
-def _kind(path: KeyPath) -> Any:
-    """The annotation of the value at `path`: of a field, or of what a table or list of free keys holds."""
-    kind: Any = Project
-    for part in path:
-        if _is_section(kind):
-            info = _aliases(kind).get(str(part))
-            kind = info.annotation if info else None
-        else:
-            kind = (get_args(kind) or (None,))[-1]
-    return kind
-
-
-def _field(path: KeyPath) -> FieldInfo | None:
-    section = _section(path[:-1])
-    return _aliases(section).get(str(path[-1])) if section else None
+def _given_by(variables: tuple[str, ...]) -> str:
+    return f"{' and '.join(variables)} {'hold' if len(variables) > 1 else 'holds'}"
 
 
 def _expected(detail: ErrorDetails) -> str:
     """`expected a whole number from 1 to 32, not "2"`."""
+    said = _wanted(detail)
+    shown = not isinstance(detail.get("ctx", {}).get("error"), SecretInPlainText)
+    shown = shown and not (detail["loc"] and detail["loc"][-1] == "[key]")
+    return f"{said}, not {_told(detail['input'])}" if shown else said
+
+
+def _wanted(detail: ErrorDetails) -> str:
+    """`expected a whole number from 1 to 32`."""
     kind, cause = detail["type"], detail.get("ctx", {}).get("error")
     if isinstance(cause, SecretInPlainText):
         return str(cause)
     if kind == "value_error":
-        said = str(cause)
-    elif kind == "literal_error":
+        return str(cause)
+    if kind == "literal_error":
         choices = _choices(detail)
-        said = f"expected {' or '.join(json.dumps(choice) for choice in choices)}"
-    elif kind in ("int_type", "greater_than_equal", "less_than_equal"):
-        said = f"expected a whole number{_bounds(_field(detail['loc']))}"
-    else:
-        said = _PLAIN.get(kind) or f"not accepted: {detail['msg']}"
-    return said if detail["loc"] and detail["loc"][-1] == "[key]" else f"{said}, not {_told(detail['input'])}"
+        return f"expected {' or '.join(json.dumps(choice) for choice in choices)}"
+    if kind in ("int_type", "greater_than_equal", "less_than_equal"):
+        return f"expected a whole number{_bounds(field_at(Project, detail['loc']))}"
+    return _PLAIN.get(kind) or f"not accepted: {detail['msg']}"
 
 
 _PLAIN = {
@@ -198,7 +184,7 @@ def _bounds(field: FieldInfo | None) -> str:
 
 
 def _choices(detail: ErrorDetails) -> tuple[str, ...]:
-    return tuple(str(choice) for choice in get_args(_kind(detail["loc"])))
+    return tuple(str(choice) for choice in get_args(kind_at(Project, detail["loc"])))
 
 
 def _correction(detail: ErrorDetails) -> str:

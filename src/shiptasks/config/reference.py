@@ -7,15 +7,24 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from shiptasks.config.load import LOCAL_FILE, VARIABLES
+from shiptasks.config.interpolate import WHERE
+from shiptasks.config.keys import field_at, is_section, kind_at
+from shiptasks.config.load import LOCAL_FILE
+from shiptasks.config.locate import KeyPath
 from shiptasks.config.model import OVERLAY, Project
 from shiptasks.config.section import Section
 from shiptasks.config.values import Duration, Size
 from shiptasks.deploy.sections import Environment
+
+
+def _interpolated() -> str:
+    return "\n".join(f"- `{'.'.join(pattern).replace('*', '<name>')}`" for pattern in WHERE)
+
 
 _INTRODUCTION = f"""\
 # Configuration
@@ -40,7 +49,25 @@ Later wins; tables are merged key by key, lists and all other values are replace
    It changes services that `[tool.shiptasks.services]` defines; it does not add any.
 4. `{LOCAL_FILE}` beside `pyproject.toml`, for one machine only: the same keys, at top level. Do not commit it.
    Its `environments` come last, each for that environment.
-5. {", ".join(f"`{name}` for `{'.'.join(path)}`" for name, path in VARIABLES.items())}, unless empty.
+5. `SHIPTASKS_*` variables, unless empty: the key in capitals, with `_` for dots and hyphens, as `SHIPTASKS_REGISTRY`,
+   `SHIPTASKS_DEPLOY_DRAIN_TIMEOUT`, `SHIPTASKS_SERVICES_API_REPLICAS`. Lists: `a,b`; commands: as in a shell.
+6. Flags of a task: `inv deploy --env=staging --set deploy.batch=2 --set services.api.replicas=3`.
+
+`inv config --env=staging` prints every value and where it comes from, `inv config --explain services.api.replicas` all
+that is said about one key. A `SHIPTASKS_*` variable that stands for no key is an error, like a wrong key.
+
+Services may have the same `port`, since each container has a network of its own. Two environments may not have the
+same folder, or the same `proxy.port`, on one host.
+
+## Variables in values
+
+In the values below `${{NAME}}` is replaced by what the process environment holds. `${{NAME:-text}}` gives `text` where
+NAME is not set or empty; without it that is an error. `$${{` is a plain `${{`. Everywhere else `${{` is text like any
+other: commands of lint and test, for example, are expanded by their shell.
+
+{_interpolated()}
+
+## Errors
 
 All environments are checked whenever the configuration is read, not only the chosen one. Every problem is reported at
 once, with file, line and column, and nothing is run.
@@ -120,6 +147,29 @@ def documented(section: type[Section]) -> list[tuple[str, str, str]]:
                 text = told.value if isinstance(told, ast.Constant) and isinstance(told.value, str) else ""
                 found.append((node.target.id, ast.unparse(node.annotation), inspect.cleandoc(text)))
     return found
+
+
+@dataclass(frozen=True)
+class Described:
+    """A key as the page describes it, without Markdown."""
+
+    kind: str
+    default: str
+    meaning: str
+
+
+def describe(path: KeyPath) -> Described | None:
+    """What is said of the key at `path`, or of the table of free names that it stands in; None for an unknown one."""
+    for at in (path, path[:-1]):
+        info = field_at(Project, at) if at else None
+        section = kind_at(Project, at[:-1]) if at else None
+        if info is not None and is_section(section):
+            for field, annotation, meaning in documented(section):
+                if (section.model_fields[field].alias or field) == at[-1]:
+                    kind = _kind(annotation.removesuffix(" | None"), info)
+                    default = "required" if info.is_required() else _default(info)
+                    return Described(kind.replace("`", ""), default.replace("`", ""), " ".join(meaning.split()))
+    return None
 
 
 def _row(field: str, annotation: str, meaning: str, section: type[Section]) -> str:

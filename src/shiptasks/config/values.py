@@ -234,6 +234,16 @@ class HostAddress(_Text):
         return (match[name] if match else "") or ""
 
 
+def duration_pattern() -> str:
+    """The form of a duration as a regular expression of JSON Schema; not empty is said by the look ahead."""
+    return f"^(?=.){_DURATION.pattern}$"
+
+
+def size_pattern() -> str:
+    """The form of a size as a regular expression of JSON Schema."""
+    return f"^{_SIZE.pattern}$"
+
+
 def port_is_possible(match: re.Match[str]) -> bool:
     """Whether the group `port` of a match is empty or from 1 to 65535."""
     return match["port"] is None or 0 < int(match["port"]) < 65536

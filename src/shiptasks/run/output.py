@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -51,6 +52,14 @@ def show_error(error: ShiptasksError) -> None:
     """Show an error that happened before any run began, on stderr."""
     listener_on(sys.stderr).handle(failure_of(error))
     error.reported = True
+
+
+def text_of(error: ShiptasksError) -> str:
+    """An error as `show_error` shows it, as a text without colour."""
+    columns = shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if sys.stderr.isatty() else _PLAIN_COLUMNS
+    text = io.StringIO()
+    Plain(text, columns=columns, colour=False, folds=None).handle(failure_of(error))
+    return text.getvalue().rstrip("\n")
 
 
 def debugging(environ: Mapping[str, str] = os.environ) -> bool:

@@ -15,11 +15,11 @@ from typing import Any
 from invoke.collection import Collection
 from invoke.config import merge_dicts
 from invoke.exceptions import Exit
-from invoke.tasks import Task
+from invoke.tasks import Call, Task
 
 AnyTask = Task[Any]
 
-MODULES = ("check", "config", "build", "deploy", "verify")
+MODULES = ("check", "build", "deploy", "verify", "config", "tasks", "completion")
 """Modules of shiptasks.tasks whose tasks every repository has."""
 
 
@@ -40,18 +40,36 @@ class Namespace(Collection):
     that is when this looks at what the file defined. A task of the file replaces ours of the same name.
     """
 
-    def __init__(self, home: dict[str, Any], root: Path | None, extra: Iterable[Any]) -> None:
+    def __init__(
+        self, home: dict[str, Any], root: Path | None, ours: Mapping[str, AnyTask], prefix: str, extra: Iterable[Any]
+    ) -> None:
         self._ready = False  # while it is made or changed, it is what was put into it and nothing more
         super().__init__()
         self._home = home
         self._root = root
-        self._ours: set[int] = set()
-        for each in own_tasks().values():
-            self._ours.add(id(each))
-            self.add_task(each)
+        self._ours = {id(each): each for each in own_tasks().values()}
+        self._put(ours, prefix)
         for each in extra:
             self._add_object(each)
         self._ready = True
+
+    def _put(self, ours: Mapping[str, AnyTask], prefix: str) -> None:
+        """Put our tasks here, or into a collection named `prefix`; those under another one beside it, as its parts."""
+        place = self if not prefix else Collection(prefix)
+        under = {name: getattr(each, "under", "") for name, each in ours.items()}
+        parents = {parent for parent in under.values() if parent in ours}
+        groups = {name: Collection(name) for name in parents}
+        for name, each in ours.items():
+            if name in groups:
+                groups[name].add_task(each, default=True)
+            elif under[name] in groups:
+                groups[under[name]].add_task(each)
+            else:
+                place.add_task(each)
+        for group in groups.values():
+            place.add_collection(group)
+        if prefix:
+            self.add_collection(place)
 
     @property
     def tasks(self) -> Any:
@@ -97,9 +115,17 @@ class Namespace(Collection):
                 if names.get("ns") is self or names.get("namespace") is self:
                     yield names
 
-    def add_task(self, *args: Any, **options: Any) -> None:
+    def add_task(self, task: Any, name: Any = None, *args: Any, **options: Any) -> None:
         with self._changing():
-            super().add_task(*args, **options)
+            wanted = self.transform(name or task.name)
+            group = self.collections.get(wanted)
+            if group is not None and id(group.tasks.get(wanted)) in self._ours:
+                # Ours has parts below it (`config.schema`): the repository's takes its place, and they stay.
+                del group.tasks[wanted]
+                group.default = None
+                group.add_task(task, name=wanted, default=True)
+                return
+            super().add_task(task, name, *args, **options)
 
     def add_collection(self, *args: Any, **options: Any) -> None:
         with self._changing():
@@ -124,16 +150,21 @@ class Namespace(Collection):
         self._resolve()
 
     def _resolve(self) -> None:
-        """Put the tasks in the place of the names in `pre` and `post`."""
+        """Put tasks in the place of names in `pre` and `post`, and the repository's in the place of ours."""
         for each in self._tasks.values():
             for attribute in ("pre", "post"):
                 calls = getattr(each, attribute)
-                if any(isinstance(call, str) for call in calls):
-                    setattr(each, attribute, [self._named(call, each) for call in calls])
+                found = [self._named(call, each) for call in calls]
+                if any(new is not old for new, old in zip(found, calls, strict=True)):
+                    setattr(each, attribute, found)
 
     def _named(self, call: Any, by: Any) -> Any:
         if not isinstance(call, str):
-            return call
+            inner = call.task if isinstance(call, Call) else call
+            override = self._tasks.get(self.transform(inner.name)) if id(inner) in self._ours else None
+            if override is None or override is inner or override is by:
+                return call
+            return override if inner is call else call.__class__(override, *call.args, **call.kwargs)
         name = self.transform(call)
         if name not in self._tasks:
             raise Exit(f"The task {by.name!r} runs with {call!r}, and there is no task of that name.", code=2)
@@ -163,13 +194,84 @@ def _ids_below(collection: Collection) -> Iterator[int]:
 
 
 def namespace(
-    root: Path | str | None = None, *, extra: Iterable[Any] = (), _home: dict[str, Any] | None = None
+    *extra: Any,
+    include: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    prefix: str = "",
+    root: Path | str | None = None,
+    _home: dict[str, Any] | None = None,
 ) -> Namespace:
     """The tasks of a repository: `ns = shiptasks.namespace()` in its tasks.py is all that it takes.
 
     Tasks that the same file defines, before or after that line, are listed too, and replace ours of the same name.
-    `extra` are further tasks, collections or modules (each a sub-collection). `root` is the repository; the folder of
-    the file that calls this when left out.
+    `extra` are further tasks, collections or modules (each a sub-collection). Of ours only `include` are there when it
+    is given, without `exclude`; `prefix="ship"` makes them `inv ship.deploy`. `root` is the repository; the folder of
+    the file that calls this when left out. Ends with exit code 2 for a name in `include` or `exclude` that is none.
     """
     home = sys._getframe(1).f_globals if _home is None else _home
-    return Namespace(home, None if root is None else Path(root).resolve(), extra)
+    every = own_tasks()
+    wanted = _known(every, include, "include") if include is not None else set(every)
+    wanted -= _known(every, exclude, "exclude")
+    ours = {name: each for name, each in every.items() if name in wanted}
+    return Namespace(home, None if root is None else Path(root).resolve(), ours, prefix, extra)
+
+
+def _known(every: Mapping[str, AnyTask], names: Iterable[str], word: str) -> set[str]:
+    given = {names} if isinstance(names, str) else set(names)
+    for name in sorted(given - set(every)):
+        from shiptasks.config.suggest import did_you_mean
+
+        hint = did_you_mean(name, every) or f"the tasks are: {', '.join(every)}"
+        raise Exit(f"namespace({word}=…): shiptasks has no task {name!r}; {hint}", code=2)
+    return given
+
+
+def collection_of(root: Path) -> Collection | None:
+    """The tasks of the repository at `root`, as its tasks file presents them; None where none is loaded."""
+    plain: Collection | None = None
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+        if not path or root not in Path(path).resolve().parents[:2]:
+            continue
+        names = vars(module)
+        for name in ("ns", "namespace"):
+            found = names.get(name)
+            if isinstance(found, Collection):
+                return found
+        if any(isinstance(each, Task) for each in names.values()) and Path(path).stem in ("tasks", "__init__"):
+            plain = Collection.from_module(module)
+    return plain
+
+
+def flat(collection: Collection) -> dict[str, AnyTask]:
+    """Every task of a collection by the name that `inv` takes; a default one by the name of its collection."""
+    found: dict[str, AnyTask] = {}
+    for name, each in collection.tasks.items():
+        found[name] = each
+    for name, child in collection.collections.items():
+        for below, each in flat(child).items():
+            found[name if below == child.default else f"{name}.{below}"] = each
+    return found
+
+
+def tasks_of(c: Any) -> dict[str, AnyTask]:
+    """Every task of the repository that a task's context belongs to, by the name that `inv` takes; ours without one."""
+    from shiptasks.tasks._task import root_of
+
+    collection = collection_of(root_of(c))
+    return flat(collection) if collection is not None else own_tasks()
+
+
+def call(c: Any, name: str, **arguments: Any) -> Any:
+    """Call the task of that name as this repository has it: its own where it replaces ours.
+
+    Raises UsageError for a name that no task has, and whatever the task raises.
+    """
+    tasks = tasks_of(c)
+    if name not in tasks:
+        from shiptasks.config.suggest import did_you_mean
+        from shiptasks.errors import UsageError
+
+        hint = did_you_mean(name, tasks) or "inv --list shows the tasks"
+        raise UsageError(f"there is no task {name!r}", now="nothing was run", hint=hint)
+    return tasks[name](c, **arguments)

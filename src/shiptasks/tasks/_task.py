@@ -7,15 +7,18 @@
         with start(project, "deploy", environment=env, version=version, format=format) as run:
             ...
 
-Arguments have defaults, which also decide their types. `env`, `plan`, `format`, `yes` and `jobs` have their help here,
-and every task has `--debug`.
+Parameters are flags, typed by their annotations, else by their defaults (_arguments.py); one without a default must
+be given. `env`, `plan`, `format`, `yes` and `jobs` have their help here. Every task has `--set KEY=VALUE`, which
+changes the configuration that it loads, and `--debug`.
 """
 
 from __future__ import annotations
 
+import enum
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -29,6 +32,8 @@ from invoke.tasks import Task as InvokeTask
 from invoke.tasks import task as invoke_task
 
 from shiptasks.errors import Interrupted, ShiptasksError, UsageError
+from shiptasks.tasks._arguments import Parameter, hook_parameter, parameters
+from shiptasks.tasks._shell import own_context
 
 if TYPE_CHECKING:
     from shiptasks.config.model import Project
@@ -46,20 +51,29 @@ COMMON_CHOICES: Mapping[str, tuple[str, ...]] = {"format": ("text", "json")}
 
 _in_task: ContextVar[bool] = ContextVar("in_task", default=False)
 _running: ContextVar[str] = ContextVar("running", default="")
+_flags: ContextVar[tuple[str, ...]] = ContextVar("flags", default=())
+_ALWAYS = (
+    ("set", list, "a configuration key for this run, as in --set deploy.batch=2; may be repeated"),
+    ("debug", bool, "show Python tracebacks"),
+)
 
 
-class _Number(Argument):
-    """A number that is kept as it was typed: invoke answers a bad one with a traceback, `Task` with a sentence."""
+class _Flag(Argument):
+    """A flag whose value stays as it was typed: invoke answers a bad number with a traceback, Task with a sentence."""
 
-    def set_value(self, value: Any, cast: bool = True) -> None:  # noqa: ARG002 - invoke's signature
-        super().set_value(value, cast=False)
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        super().set_value(value, cast=cast and self.kind is list)
 
 
 class Task(InvokeTask):  # type: ignore[type-arg]
     """A task under the plain `inv` program; also a function that other code calls, with or without a context.
 
     Called by `inv`, an error is shown and ends the process with its exit code (SystemExit). Called from another of
-    these tasks, the ShiptasksError is raised to it.
+    these tasks, or from a thread, the ShiptasksError is raised to the caller.
+
+    `group` is the heading under which `inv --list` shows it; `under` the task below which it is listed, so that
+    `schema` under `config` is `inv config.schema`. `like` is a task whose flags it takes as well, for a body with
+    `**options`.
     """
 
     def __init__(
@@ -68,34 +82,29 @@ class Task(InvokeTask):  # type: ignore[type-arg]
         *,
         choices: Mapping[str, tuple[str, ...]] | None = None,
         help: Mapping[str, str] | None = None,
+        group: str = "",
+        under: str = "",
+        like: Task | None = None,
         **options: Any,
     ) -> None:
-        parameters = list(inspect.signature(body).parameters.values())[1:]
-        for parameter in parameters:
-            if parameter.default is inspect.Parameter.empty:
-                # Otherwise `inv deploy --help` would run it, with env="--help".
-                raise TypeError(f"the argument {parameter.name!r} of the task {body.__name__!r} needs a default")
-        names = {parameter.name: parameter.default for parameter in parameters}
-        known = {**COMMON_CHOICES, **(choices or {})}
-        self.choices = {name: known[name] for name in names if name in known}
-        texts = {
-            name: text
-            for name, text in {**COMMON_HELP, **(help or {})}.items()
-            if name in names or (help and name in help)
-        }
-        self._help = {name: self._described(name, text, names.get(name)) for name, text in texts.items()}
-        self._own_debug = "debug" in names
+        if options.pop("positional", None):
+            # Otherwise `inv deploy --help` would run it, with "--help" as the argument.
+            raise TypeError(f"the task {body.__name__!r} cannot have positional arguments: they are flags")
+        self.group, self.under = group, under
+        repeated = options.get("iterable") or ()
+        found = parameters(body, {**COMMON_CHOICES, **(choices or {})}, repeated)
+        self.hook_parameter = hook_parameter(body)
+        self._help = {**COMMON_HELP, **(help or {})}
+        if like is not None:
+            own = {parameter.name for parameter in found}
+            found += [parameter for parameter in like.parameters.values() if parameter.name not in own]
+            self._help = {**like._help, **(help or {})}
+        self.parameters: dict[str, Parameter] = {parameter.name: parameter for parameter in found}
+        for name in help or ():
+            if name not in self.parameters:
+                raise TypeError(f"the task {body.__name__!r} has no argument {name!r} to give help for")
         options.setdefault("auto_shortflags", False)
-        options.setdefault("positional", ())
-        super().__init__(body, help=dict(self._help), **options)
-
-    def _described(self, name: str, text: str, default: object) -> str:
-        notes = []
-        if name in self.choices:
-            notes.append(" or ".join(self.choices[name]))
-        if default not in ("", None, False, 0):
-            notes.append(f"default: {default}")
-        return f"{text} ({'; '.join(notes)})" if notes else text
+        super().__init__(body, positional=(), **options)
 
     # Two tasks made by one factory share their code; invoke would take them for the same and run one of them.
     def __eq__(self, other: object) -> bool:
@@ -104,39 +113,73 @@ class Task(InvokeTask):  # type: ignore[type-arg]
     def __hash__(self) -> int:
         return hash((self.name, id(self.body)))
 
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        self.help = dict(self._help)  # invoke empties it each time
-        arguments = [
-            _Number(names=each.names, kind=each.kind, default=each.default, help=each.help, attr_name=each.attr_name)
-            if each.kind in (int, float)
-            else each
-            for each in super().get_arguments(ignore_unknown_help=ignore_unknown_help)
-        ]
-        if not self._own_debug:
-            arguments.append(Argument(names=("debug",), kind=bool, default=False, help="show Python tracebacks"))
+    def fill_implicit_positionals(self, positional: Any) -> Any:  # noqa: ARG002 - invoke's signature
+        return ()
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - as above
+        taken: set[str] = set()
+        arguments: list[Argument] = []
+        for parameter in self.parameters.values():
+            names = [parameter.name.replace("_", "-")]
+            short = parameter.name[0]
+            if self.auto_shortflags and short not in taken and len(parameter.name) > 1:
+                names.append(short)
+            taken.update(names)
+            arguments.append(
+                _Flag(
+                    names=names,
+                    kind=list if parameter.many else parameter.kind if parameter.kind in (bool, int, float) else str,
+                    default=None if parameter.many or parameter.required else _typed_default(parameter.default),
+                    help=self.described(parameter),
+                    optional=parameter.name in self.optional,
+                    incrementable=parameter.name in self.incrementable,
+                    attr_name=parameter.name if parameter.name != names[0] else None,
+                )
+            )
+        for name, kind, text in _ALWAYS:
+            if name not in self.parameters:
+                default = False if kind is bool else None
+                arguments.append(Argument(names=(name,), kind=kind, default=default, help=text))
         return arguments
 
+    def described(self, parameter: Parameter) -> str:
+        """Help of a flag, with its choices and its default."""
+        notes = [" or ".join(parameter.choices)] if parameter.choices else []
+        if parameter.required:
+            notes.append("required")
+        elif parameter.default not in ("", None, False, 0, (), []):
+            notes.append(f"default: {_default_text(parameter.default)}")
+        text = self._help.get(parameter.name, "")
+        return f"{text} ({'; '.join(notes)})".strip() if notes else text
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self._own_debug and kwargs.pop("debug", False):
+        if "debug" not in self.parameters and kwargs.pop("debug", False):
             os.environ["SHIPTASKS_DEBUG"] = "1"
+        flags = () if "set" in self.parameters else tuple(kwargs.pop("set", None) or ())
+        given = None
         if args and (args[0] is None or isinstance(args[0], Context)):
-            context, args = args[0], args[1:]
-        else:
-            context = None
-        if context is None:
-            context = Context()
-        if _in_task.get():
-            return self._run(context, args, kwargs)
-        return self._run_outermost(context, args, kwargs)
+            given, args = args[0], args[1:]
+        context = own_context(given)
+        before = _flags.set((*_flags.get(), *flags))
+        try:
+            if _in_task.get() or threading.current_thread() is not threading.main_thread():
+                return self._run(context, args, kwargs)
+            return self._run_outermost(context, args, kwargs)
+        finally:
+            _flags.reset(before)
 
     def _run(self, context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        bound = inspect.signature(self.body).bind(context, *args, **kwargs)
-        for name, default in self._defaults().items():
-            if name in bound.arguments:
-                bound.arguments[name] = self._checked(name, bound.arguments[name], default)
+        names = [name for name in inspect.signature(self.body).parameters if name != self.hook_parameter][1:]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name, parameter in self.parameters.items():
+            if parameter.required and given.get(name) is None:
+                hint = f"inv {self.name} {parameter.flag}=…"
+                raise UsageError(f"{parameter.flag} is missing", now="nothing was run", hint=hint)
+            if name in given:
+                given[name] = parameter.value(given[name])
         token = _running.set(self.name)
         try:
-            result = self.body(*bound.args, **bound.kwargs)
+            result = self.body(context, *args[len(names) :], **given)
         finally:
             _running.reset(token)
         self.times_called += 1
@@ -158,29 +201,6 @@ class Task(InvokeTask):  # type: ignore[type-arg]
         finally:
             _in_task.reset(token)
             _flush()
-
-    def _defaults(self) -> dict[str, Any]:
-        parameters = list(inspect.signature(self.body).parameters.values())[1:]
-        return {parameter.name: parameter.default for parameter in parameters}
-
-    def _checked(self, name: str, value: Any, default: Any) -> Any:
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, str) and isinstance(default, (int, float)) and not isinstance(default, bool):
-            try:
-                value = type(default)(value)
-            except ValueError:
-                kind = "a whole number" if isinstance(default, int) else "a number"
-                raise UsageError(f"{flag}={value} is not {kind}", now="nothing was run") from None
-        choices = self.choices.get(name)
-        if choices and value not in choices:
-            from shiptasks.config.suggest import nearest
-
-            raise UsageError(
-                f"{flag}={value} is not known",
-                now="nothing was run",
-                hint=f"{flag}={nearest(str(value), choices) or choices[0]}; the choices are {', '.join(choices)}",
-            )
-        return value
 
     def _as_ours(self, raised: BaseException) -> ShiptasksError:
         if isinstance(raised, ShiptasksError):
@@ -219,7 +239,7 @@ def task(*pre: str | Task, **options: Any) -> Callable[[Callable[..., Any]], Tas
 
 
 def task(*args: Any, **options: Any) -> Any:
-    """Make a function a task. Takes `choices` by argument, and what invoke's own decorator takes.
+    """Make a function a task. Takes `choices` by argument, `group`, `under`, `like`, and what invoke's own takes.
 
     Tasks that run before it (`pre`, or positional) may be named: the name is looked up when all tasks are known.
     """
@@ -227,13 +247,19 @@ def task(*args: Any, **options: Any) -> Any:
 
 
 def root_of(c: Context | None) -> Path:
-    """The repository that a task works on: that of the tasks file, else the nearest pyproject.toml upwards."""
+    """The repository that a task works on: that of the tasks file, else the nearest with our table upwards."""
     if c is not None:
         root = c.config.get("shiptasks", {}).get("root", "")
         if root:
             return Path(root)
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "pyproject.toml").is_file()), here)
+    from shiptasks.config.load import find_root
+
+    return find_root(Path.cwd())
+
+
+def flags() -> tuple[str, ...]:
+    """What `--set` was given to the running task and those that called it."""
+    return _flags.get()
 
 
 def project_of(c: Context | None, env: str = "", *, needs_env: bool = False) -> Project:
@@ -244,7 +270,7 @@ def project_of(c: Context | None, env: str = "", *, needs_env: bool = False) -> 
     from shiptasks.config.load import load
 
     root = root_of(c)
-    project = load(root, env)
+    project = load(root, env, flags=_flags.get())
     if needs_env and not env:
         known = list(project.environments)
         raise UsageError(
@@ -270,6 +296,19 @@ def answer(format: str, data: Any, text: str) -> None:
 def words(value: str) -> tuple[str, ...]:
     """`a,b` as a tuple; empty for an empty text."""
     return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _typed_default(default: Any) -> Any:
+    """The default as invoke's parser may hold it: what it does not know stays a text."""
+    return default if default is None or isinstance(default, (bool, int, float, str)) else _default_text(default)
+
+
+def _default_text(default: Any) -> str:
+    if isinstance(default, (list, tuple)):
+        return ",".join(map(str, default))
+    if isinstance(default, enum.Enum):
+        return default.value if isinstance(default.value, str) else default.name.lower().replace("_", "-")
+    return str(default)
 
 
 def _flush() -> None:

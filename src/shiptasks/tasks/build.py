@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @task(
+    group="Ship",
     help={
         "version": "version to build; from the git tag or commit when left out",
         "service": "services to build, separated by commas; all when left out",

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from shiptasks.check.plan import Kind
 
 
-@task
+@task(group="Check")
 def lint(c: Context, only: str = "", jobs: int = 0, plan: bool = False, format: str = "text") -> None:
     """Run the lint commands of pyproject.toml, side by side."""
     _run(c, "lint", ("lint",), only, jobs, plan, format)
 
 
-@task
+@task(group="Check")
 def test(c: Context, only: str = "", jobs: int = 0, plan: bool = False, format: str = "text") -> None:  # noqa: PT028 - not of pytest
     """Run the test commands of pyproject.toml, side by side."""
     _run(c, "test", ("test",), only, jobs, plan, format)
 
 
-@task
+@task(group="Check")
 def check(c: Context, only: str = "", jobs: int = 0, plan: bool = False, format: str = "text") -> None:
     """Run lint and test, all side by side."""
     _run(c, "check", ("lint", "test"), only, jobs, plan, format)

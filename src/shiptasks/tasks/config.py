@@ -1,9 +1,9 @@
-"""`inv config`: the effective configuration, with the overlay of an environment."""
+"""`inv config`: the effective configuration, and where each value comes from."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
 from shiptasks.tasks._task import answer, project_of, task
 
@@ -11,16 +11,43 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@task
-def config(c: Context, env: str = "", format: str = "text") -> None:
-    """Print the effective configuration of an environment."""
+@task(
+    group="Look",
+    help={
+        "explain": "one key: meaning, kind, default, and all that was written for it",
+        "variables": "list the SHIPTASKS_* variables that are read here",
+    },
+)
+def config(c: Context, env: str = "", explain: str = "", variables: bool = False, format: str = "text") -> None:
+    """Show the configuration, and where it comes from."""
+    from shiptasks.config import effective
+
     project = project_of(c, env)
-    data = {"root": str(project.root), "environment": env, **project.model_dump(mode="json", by_alias=True)}
-    answer(format, data, "\n".join(_lines(data)))
+    if explain:
+        explained = effective.explain(project, explain)
+        answer(format, explained.data(), "\n".join(explained.lines()))
+    elif variables:
+        found = effective.variables(project)
+        width = max(len(name) for name, _ in found)
+        answer(format, dict(found), "\n".join(f"{name:<{width}}  {key}" for name, key in found))
+    else:
+        data = {
+            "root": str(project.root),
+            "environment": env or None,
+            "config": project.model_dump(mode="json", by_alias=True),
+            "values": [setting.data() for setting in effective.settings(project)],
+        }
+        answer(format, data, "\n".join(effective.lines(project)))
 
 
-def _lines(value: Any, path: str = "") -> list[str]:
-    """`services.api.replicas = 2`: one line a value, easy to search and to compare."""
-    if isinstance(value, dict) and value:
-        return [line for key, item in value.items() for line in _lines(item, f"{path}.{key}" if path else str(key))]
-    return [f"{path} = {json.dumps(value, ensure_ascii=False)}"]
+@task(
+    group="Look",
+    under="config",
+    help={"path": "print where the schema lies instead", "local": "that of shiptasks.local.toml"},
+)
+def schema(c: Context, path: bool = False, local: bool = False) -> None:  # noqa: ARG001 - a task has a context
+    """Print the JSON Schema of the configuration."""
+    from shiptasks.config.schema import LOCAL, PYPROJECT, folder
+
+    file = folder() / (LOCAL if local else PYPROJECT)
+    sys.stdout.write(f"{file}\n" if path else file.read_text(encoding="utf-8"))

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from shiptasks.run.run import Run
 
 
-@task(help={"version": "the build to deploy; the latest one when left out"})
+@task(group="Ship", help={"version": "the build to deploy; the latest one when left out"})
 def deploy(c: Context, env: str = "", version: str = "", plan: bool = False, format: str = "text") -> None:
-    """Deploy a build to an environment; what fails is taken back."""
+    """Deploy a build; what fails is taken back."""
     _go(c, "deploy", env, version, plan, format)
 
 
-@task(help={"version": "the release to go back to; the one before the current one when left out"})
+@task(group="Ship", help={"version": "the release to go back to; the one before the current one when left out"})
 def rollback(c: Context, env: str = "", version: str = "", plan: bool = False, format: str = "text") -> None:
     """Go back to the release before, or to that of a version."""
     _go(c, "rollback", env, version, plan, format)
@@ -60,7 +60,7 @@ def _wrapped(lines: Iterable[str]) -> str:
     )
 
 
-@task
+@task(group="Look")
 def status(c: Context, env: str = "", format: str = "text") -> None:
     """Show what runs on each host of an environment."""
     project = project_of(c, env, needs_env=True)
@@ -82,7 +82,7 @@ def status(c: Context, env: str = "", format: str = "text") -> None:
             )
 
 
-@task(help={"volumes": "remove the data too: databases, queues, uploads"})
+@task(group="Ship", help={"volumes": "remove the data too: databases, queues, uploads"})
 def down(c: Context, env: str = "", volumes: bool = False, yes: bool = False, format: str = "text") -> None:
     """Take the project off the hosts of an environment."""
     project = project_of(c, env, needs_env=True)

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 
 @task(
+    group="Look",
     help={
         "service": "services to verify, separated by commas; everything when left out",
         "wait": "how long to look again until all is well, such as 60s",
         "verbose": "show what passed, too",
-    }
+    },
 )
 def verify(
     c: Context, env: str = "", service: str = "", wait: str = "0s", verbose: bool = False, format: str = "text"
 ) -> None:
-    """Verify that what was deployed is what runs, and what answers."""
+    """Check that what was deployed runs and answers."""
     from shiptasks.config import choose
     from shiptasks.config.values import Duration
     from shiptasks.errors import Failed, UsageError
