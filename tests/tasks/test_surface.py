@@ -1,4 +1,4 @@
-"""Including and excluding tasks, overriding, calling by name, `--set`, listings, completion, commands that are ended."""
+"""Which tasks there are and whose they are, `--set`, listings, completion, and commands that are ended."""
 
 from __future__ import annotations
 
