@@ -52,6 +52,9 @@ class RootedLocal(Local):
             if self.interrupted:
                 raise KeyboardInterrupt from None
             raise
+        except KeyboardInterrupt:  # in a moment in which invoke does not wait for the command
+            self._end()
+            raise
         if self.interrupted:
             raise KeyboardInterrupt
         return result
@@ -67,7 +70,13 @@ class RootedLocal(Local):
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:  # noqa: ARG002 - invoke's signature
         self.interrupted = True
-        end_tree(self.pid if self.using_pty else self.process.pid)
+        self._end()
+
+    def _end(self) -> None:
+        process = getattr(self, "process", None)
+        pid = getattr(self, "pid", 0) or (process.pid if process else 0)
+        if pid:
+            end_tree(pid)
 
 
 def end_tree(pid: int, grace: float = GRACE) -> None:
