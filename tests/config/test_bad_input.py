@@ -178,3 +178,69 @@ def test_a_very_wrong_file_is_answered_in_reasonable_length_and_time(tmp_path: P
     assert error.what == "20000 problems in the configuration"
     assert len(error.details) == 50 * 3 + 1
     assert error.details[-1] == "and 19950 more"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'lint.push = "curl -H token:ghp_abcdefghijklmnopqrstuvwxyz0123456789 x"',
+        'services.api.migrate = ["x", "glpat-abcdefghijklmnopqrst"]',
+        'services.api.args.KEY = "AKIAABCDEFGHIJKLMNOP"',
+        'services.api.args.NPM_TOKEN = "hunter2hunter2"',
+        'services.api.args = { DB_PASSWORD = "hunter2" }',
+        'lint.x = """-----BEGIN RSA PRIVATE KEY-----\nabc\n"""',
+    ],
+)
+def test_what_looks_like_a_secret_is_refused_and_not_repeated(line: str, tmp_path: Path) -> None:
+    error = answer(tmp_path, f"{HEAD}services.web.context = 'w'\n{line}\n")
+    assert "looks like a secret" in error.what
+    assert error.where.startswith("pyproject.toml:4:")
+    assert "[tool.shiptasks.secrets]" in error.hint
+    told = "\n".join((error.what, error.hint, *error.details))
+    assert not any(part in told for part in ("ghp_", "glpat", "AKIA", "hunter2", "BEGIN"))
+
+
+def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
+    line = 'services.api.args = { PUBLIC_TOKEN = "x", API_TOKEN = "", TOKENIZER = "" }\n'
+    (tmp_path / "pyproject.toml").write_text(HEAD + line)
+    assert load(tmp_path, environ={}).services["api"].args["PUBLIC_TOKEN"] == "x"
+
+
+ENVIRONMENTS = """\
+services.api = { port = 80, health = "/", routes = ["/"] }
+environments.one.hosts = ["deploy@web1"]
+environments.two = { hosts = ["web2", "root@WEB1:22"], %s }
+"""
+
+
+def test_two_environments_do_not_share_a_folder_of_a_host(tmp_path: Path) -> None:
+    error = answer(tmp_path, HEAD + ENVIRONMENTS % "proxy.port = 81")
+    assert error.what == "environments.two.hosts[1]: WEB1:/srv/shop is already that of environment `one`"
+    assert (error.where, error.hint) == ("pyproject.toml:5:39", "give one of them another host or another `path`")
+
+
+def test_two_environments_do_not_share_a_port_of_a_host(tmp_path: Path) -> None:
+    error = answer(tmp_path, HEAD + ENVIRONMENTS % 'path = "/srv/two"')
+    assert error.what == "environments.two.hosts[1]: port 80 of WEB1 is already that of environment `one`"
+    fine = HEAD + ENVIRONMENTS % 'path = "/srv/two", proxy.port = 81'
+    (tmp_path / "pyproject.toml").write_text(fine)
+    assert load(tmp_path, "two", environ={}).proxy.port == 81
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "where"),
+    [
+        ("[tool.shiptasks]\na = 1\na = 2\n", "`tool.shiptasks.a` is here already, in line 2", "3:1"),
+        ("[tool.shiptasks]\n[tool.shiptasks]\n", "`tool.shiptasks` is here already, in line 1", "2:7"),
+        ("[tool.shiptasks]\na = 1\na.b = 1\n", "`tool.shiptasks.a` is here already, in line 2", "3:3"),
+        ("[tool.shiptasks]\na = '''\n'''\nb=1\na = [\n1]\n", "`tool.shiptasks.a` is here already, in line 2", "5:1"),
+        ("a.b = 1\n[[a.b]]\n[tool.shiptasks]\n", "`a.b` is here already, in line 1", "2:5"),
+        ("[tool.shiptasks]\na = yes\n", "expected a value: text stands in quotes", "2:5"),
+        ('[tool.shiptasks]\na = "x\n', "the quote is not closed in this line", "2:7"),
+        ("[tool.shiptasks]\na = 1 b = 2\n", "expected the end of the line here", "2:7"),
+        ("[tool.shiptasks]\n\x00\n", "expected a key or a table", "2:1"),
+    ],
+)
+def test_what_is_not_toml_is_told_in_plain_words(text: str, what: str, where: str, tmp_path: Path) -> None:
+    error = answer(tmp_path, text)
+    assert (error.what, error.where) == (f"not valid TOML: {what}", f"pyproject.toml:{where}")

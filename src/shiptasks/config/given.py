@@ -111,7 +111,10 @@ def _unknown_variable(name: str, paths: Sequence[KeyPath], known: Iterable[str])
     if paths:
         keys = " and ".join(".".join(map(str, path)) for path in paths)
         return Problem(Origin(None, (), variable=name), f"the variable {name} could mean {keys}", "use --set instead")
-    hint = did_you_mean(name, known) or "`inv config --variables` lists those that there are"
+    hint = (
+        did_you_mean(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], before=PREFIX)
+        or "`inv config --variables` lists those that there are"
+    )
     return Problem(Origin(None, (), variable=name), f"the variable {name} stands for no key", hint)
 
 

@@ -61,7 +61,7 @@ class Layers:
     def lay(self, value: Any, origin: Origin, path: KeyPath = ()) -> None:
         """Put `value` at `path`: a table is merged into the table there, key by key; anything else takes its place."""
         if isinstance(value, dict):
-            if not isinstance(self.get(path), dict):
+            if not isinstance(self.get(path), dict) or _is_other_source(path, value):
                 self._put(path, {}, origin)
             self.origins.setdefault(path, origin)
             for key, item in value.items():
@@ -108,3 +108,8 @@ class Layers:
         self.origins[path] = origin
         if path:
             self.get(path[:-1])[path[-1]] = value
+
+
+def _is_other_source(path: KeyPath, value: dict[str, Any]) -> bool:
+    """Whether it says where a secret comes from: the keys of another source before it mean nothing any more."""
+    return len(path) == 2 and path[0] == "secrets" and bool(value.keys() & {"env", "file", "sops", "command"})

@@ -16,6 +16,7 @@ from shiptasks.config.given import Given, from_flags, from_variables
 from shiptasks.config.interpolate import interpolate
 from shiptasks.config.layers import Layers, Origin
 from shiptasks.config.model import OVERLAY, Project
+from shiptasks.config.plaintext import plain_secrets
 from shiptasks.config.problems import Problem, problems_of, refusal
 from shiptasks.config.source import NOTHING_RAN, Source, read, shown
 from shiptasks.config.suggest import did_you_mean
@@ -172,6 +173,7 @@ def _table(value: Any) -> dict[str, Any]:
 
 def _project(layers: Layers, environ: Mapping[str, str], problems: list[Problem]) -> Project | None:
     before = len(problems)
+    problems.extend(plain_secrets(layers))
     problems.extend(Problem(layers.origin(path), what) for path, what in interpolate(layers, environ))
     if len(problems) > before:
         return None

@@ -69,6 +69,26 @@ def enclosing(entries: dict[KeyPath, Entry], path: KeyPath) -> tuple[KeyPath, En
     return None
 
 
+def repeated(text: str, line: int) -> tuple[KeyPath, Span, Span] | None:
+    """The key or table of the statement at `line` that stands in `text` before: its path, its place, the earlier place.
+
+    Up to that statement `text` is valid TOML. None when nothing of it is found before.
+    """
+    scanner = _Scanner(text)
+    try:
+        statement = scanner.statement(line)
+    except (AssertionError, LookupError):  # what comes after the fault need not be TOML
+        return None
+    if statement is None:
+        return None
+    path, span = statement
+    for length in range(len(path), 0, -1):
+        entry = scanner.entries.get(path[:length])
+        if entry:
+            return path[:length], span, entry.key
+    return None
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -86,6 +106,26 @@ class _Scanner:
             else:
                 self._pair(table)
             self._skip(_BLANK_LINES)
+
+    def statement(self, line: int) -> tuple[KeyPath, Span] | None:
+        """Path and place of the key of the statement that `line` is part of; those before it are in `entries`."""
+        table: KeyPath = ()
+        self._skip(_BLANK_LINES)
+        while self.at < len(self.text):
+            begin, before, known = self.at, dict(self.entries), dict(self._lengths)
+            header = self.text[begin] == "["
+            if header:
+                table = self._header()
+            else:
+                self._pair(table)
+            if self._span(self.at - 1).line >= line:
+                brackets = len(self.text[begin : begin + 2]) - len(self.text[begin : begin + 2].lstrip("["))
+                self.at, self.entries, self._lengths = begin + brackets, before, known
+                parts = self._key()
+                path = tuple(name for name, _ in parts)
+                return (path if header else (*table, *path)), parts[-1][1]
+            self._skip(_BLANK_LINES)
+        return None
 
     def _header(self) -> KeyPath:
         brackets = 2 if self.text.startswith("[[", self.at) else 1

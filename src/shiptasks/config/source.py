@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shiptasks.config.excerpt import excerpt
-from shiptasks.config.locate import Entry, KeyPath, Span, enclosing, locate
+from shiptasks.config.locate import Entry, KeyPath, Span, enclosing, locate, repeated
 from shiptasks.config.toml import parse
 from shiptasks.errors import UsageError
 
@@ -83,7 +83,7 @@ def read(path: Path, prefix: tuple[str, ...] = ()) -> Source:
 
 
 def _invalid(path: Path, text: str, message: str) -> UsageError:
-    """tomllib's message, with the place it names as `file:line:column` and the line shown."""
+    """tomllib's message in plain words, with the place it names as `file:line:column` and the line shown."""
     match = re.fullmatch(r"(?P<what>.*?)(?: \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\))?",
                          message, re.DOTALL)  # fmt: skip
     what = match["what"] if match else message
@@ -92,6 +92,22 @@ def _invalid(path: Path, text: str, message: str) -> UsageError:
         lines = text.split("\n")
         line = int(match["line"]) if match and match["line"] else len(lines)
         column = int(match["column"]) if match and match["column"] else len(lines[-1]) + 1
-        where = f"{where}:{line}:{column}"
-        details = excerpt(lines[line - 1], Span(line, column, column + 1))
+        span = Span(line, column, column + 1)
+        found = repeated(text, line) if what.startswith(("Cannot overwrite", "Cannot declare")) else None
+        if found:
+            key, span, first = found
+            what = f"`{'.'.join(map(str, key))}` is here already, in line {first.line}"
+        else:
+            what = _PLAIN_WORDS.get(what, what)
+        where = f"{where}:{span.line}:{span.column}"
+        details = excerpt(lines[span.line - 1], span)
     return UsageError(f"not valid TOML: {what[:1].lower()}{what[1:]}", where=where, now=NOTHING_RAN, details=details)
+
+
+_PLAIN_WORDS = {
+    "Invalid value": "expected a value: text stands in quotes",
+    "Invalid statement": "expected a key or a table",
+    "Illegal character '\\n'": "the quote is not closed in this line",
+    "Expected newline or end of document after a statement": "expected the end of the line here",
+}
+"""tomllib's words that do not say what is wrong."""
