@@ -165,7 +165,7 @@ def planned(
     **changes: Any,
 ) -> Plan:
     shop = of or project()
-    given = {"local": ((".env", b"A=secret", 0o600),)} if files and kind == "deploy" else {}
+    given = {"local": ((".env", b"A=hunter22", 0o600),)} if files and kind == "deploy" else {}
     return plan(
         kind,
         shop,

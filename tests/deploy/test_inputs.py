@@ -88,7 +88,7 @@ def test_only_values_whose_names_look_secret_are_masked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("template", "hint"),
-    [(".env.template", "cp .env.template .env, then fill it in"), ("", "write .env")],
+    [(".env.template", "inv env.create --env=local"), ("", "write .env")],
 )
 def test_an_environment_file_that_is_missing(tmp_path: Path, template: str, hint: str) -> None:
     shop = sample.project(environments={"local": {"env-file": ".env"}}).located(tmp_path, "local")

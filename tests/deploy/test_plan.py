@@ -72,7 +72,7 @@ def test_rolling() -> None:
     ]
     assert one.previous_version == "1.0.0"
     assert next(one.lines()) == "deploy shop 1.0.0 -> 1.1.0 to local, rolling, 1 host"
-    assert "secret" not in "\n".join((*one.lines(), repr(one), str(one.to_json())))
+    assert "hunter22" not in "\n".join((*one.lines(), repr(one), str(one.to_json())))
 
 
 def test_nothing_to_do() -> None:

@@ -16,10 +16,19 @@ from shiptasks.check.sections import Commands
 from shiptasks.config.layers import Layers
 from shiptasks.config.section import Section
 from shiptasks.config.types import Name, Registry, RelativePath, Table, frozen
-from shiptasks.deploy.sections import Deploy, Environment, Proxy, ServiceRun, routes_are_apart
+from shiptasks.deploy.sections import (
+    Deploy,
+    Environment,
+    Proxy,
+    Purpose,
+    ServiceRun,
+    purpose_by_name,
+    routes_are_apart,
+)
+from shiptasks.envfile.sections import SecretSources
 from shiptasks.hosts.sections import Ssh
 
-OVERLAY = ("deploy", "proxy", "registry", "services", "ssh")
+OVERLAY = ("deploy", "proxy", "registry", "secrets", "services", "ssh")
 """The keys of an environment that overlay the top-level ones of the same name; the others are its own."""
 
 
@@ -48,6 +57,8 @@ class Project(Section):
     """Times and limits of a deploy."""
     ssh: Ssh = Ssh()
     """How hosts are reached."""
+    secrets: SecretSources = frozen()
+    """Where secrets of the environment file come from, by the name of the variable; never the secrets themselves."""
     environments: Table[Name, Environment] = frozen()
     """Where releases are deployed to, by name."""
 
@@ -93,6 +104,11 @@ class Project(Section):
         """Repository of a service's image, without tag: `ghcr.io/acme/shop-api`, or `shop-api` without a registry."""
         name = f"{self.project}-{service}"
         return f"{self.registry}/{name}" if self.registry else name
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the chosen environment is for: as configured, else by its name."""
+        return self.target.purpose or purpose_by_name(self._environment)
 
     @property
     def target(self) -> Environment:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,8 +61,8 @@ class ComposeModel:
         return next(service for service in self.apps if service.name == name)
 
 
-def read(project: Project) -> ComposeModel:
-    """Let Compose read the project's file, with the environment file of the chosen environment.
+def read(project: Project, env: bytes) -> ComposeModel:
+    """Let Compose read the project's file, with the content of the environment file that will travel to the hosts.
 
     Raises UsageError for a file that is missing, wrong, or does not fit the configuration.
     """
@@ -72,16 +73,23 @@ def read(project: Project) -> ComposeModel:
             where=str(project.root),
             hint='write it, or name it in pyproject.toml: compose-file = "…" under [tool.shiptasks]',
         )
-    return parse(_config(project, path), path.read_text(encoding="utf-8"), project)
+    return parse(_config(project, path, env), path.read_text(encoding="utf-8"), project)
 
 
-def _config(project: Project, path: Path) -> dict[str, Any]:
+def _config(project: Project, path: Path, env: bytes) -> dict[str, Any]:
+    # A file that only its owner may read, and only for as long as Compose reads it.
+    with tempfile.NamedTemporaryFile(prefix="shiptasks-env-") as file:
+        file.write(env)
+        file.flush()
+        return _said_by_compose(project, path, file.name)
+
+
+def _said_by_compose(project: Project, path: Path, env_file: str) -> dict[str, Any]:
     from python_on_whales import ClientNotFoundError, DockerClient, DockerException
 
-    env_file = project.target.env_file
     client = DockerClient(
         compose_files=[path],
-        compose_env_files=[project.root / env_file if env_file else "/dev/null"],
+        compose_env_files=[env_file],
         compose_project_name=project.project,
     )
     try:

@@ -1,4 +1,4 @@
-"""What a deploy is made from: the environment file, and a build's manifest turned into a release."""
+"""What a deploy is made from: the environment file with its secrets, and a build's manifest made a release."""
 
 from __future__ import annotations
 
@@ -11,10 +11,37 @@ from shiptasks.deploy import compose
 from shiptasks.deploy.compose import ComposeModel
 from shiptasks.deploy.on_host import Names
 from shiptasks.deploy.release import Release, ReleaseImage
+from shiptasks.envfile import sources
+from shiptasks.envfile.check import check
+from shiptasks.envfile.dotenv import parse
+from shiptasks.envfile.template import find
 from shiptasks.errors import UsageError
+from shiptasks.run.events import Bus
 from shiptasks.run.secrets import Secrets
 
 _SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|DSN", re.IGNORECASE)
+
+
+def environment(project: Project, bus: Bus) -> bytes:
+    """What travels to the hosts as the environment file: the environment's own, and the secrets behind it.
+
+    The file is checked first, as `inv env` checks it; warnings are told. All secret values are masked from here on.
+    Raises UsageError when the file cannot be read or used, or a secret cannot be had.
+    """
+    content = environment_file(project, bus.secrets)
+    report = check(project, content)
+    if report.errors:
+        count = len(report.errors)
+        raise UsageError(
+            f"the environment file of {project.environment} is not fit for a deploy: {count} error{'s' * (count > 1)}",
+            where=report.file,
+            now="nothing was run",
+            hint=f"inv env --env={project.environment}",
+            details=tuple(each.text for each in report.errors),
+        )
+    for each in report.warnings:
+        bus.notice(each.text, "warning")
+    return sources.merged(content, sources.resolve(project, bus.secrets))
 
 
 def environment_file(project: Project, secrets: Secrets) -> bytes:
@@ -29,23 +56,21 @@ def environment_file(project: Project, secrets: Secrets) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        template = next((t for t in (".env.template", ".env.example") if (project.root / t).is_file()), "")
         raise UsageError(
             f"the environment file {name} cannot be read: {error.strerror}",
             where=str(path),
             now="nothing was run",
-            hint=f"cp {template} {name}, then fill it in" if template else f"write {name}",
+            hint=f"inv env.create --env={project.environment}" if find(project.root) else f"write {name}",
         ) from error
-    mask(content.decode(errors="replace"), secrets)
+    mask(content.decode("utf-8-sig", "replace"), secrets)
     return content
 
 
 def mask(environment: str, secrets: Secrets) -> None:
     """Mask the values of an environment file whose names look like secrets."""
-    for line in environment.splitlines():
-        key, _, value = line.strip().removeprefix("export ").partition("=")
-        if _SECRET.search(key):
-            secrets.add(value.strip().strip("\"'"))
+    for name, value in parse(environment.encode("utf-8", "replace")).values.items():
+        if _SECRET.search(name):
+            secrets.add(value)
 
 
 def release_of(

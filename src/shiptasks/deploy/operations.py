@@ -42,9 +42,9 @@ def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, 
 
     Raises UsageError, Refused, FailedRestored, FailedNotRestored, Interrupted.
     """
-    env = inputs.environment_file(project, bus.secrets)
+    env = inputs.environment(project, bus)
     manifest = manifests.load(project, version)
-    model = compose.read(project)
+    model = compose.read(project, env)
     now = _now()
     who = Names(new_id(manifest.version, now), manifest.version, _who())
     release = inputs.release_of(project, model, manifest, env, now, who)

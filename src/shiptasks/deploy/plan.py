@@ -75,7 +75,7 @@ class Plan:
         known = self.previous_version and self.previous_version != self.release.version
         from_version = f"{self.previous_version} -> " if known else ""
         yield (
-            f"{self.kind} {self.project.project} {from_version}{self.release.version} to {self.project.environment}, "
+            f"{self.kind} {self.project.project} {from_version}{self.release.version} to {self._place()}, "
             f"{self.project.target.strategy}, {_count(len(self.hosts), 'host')}"
         )
         for note in self.notes:
@@ -94,12 +94,18 @@ class Plan:
         if any(host.of("migrate") for host in self.hosts):
             yield "What a migration does to the data is not taken back."
 
+    def _place(self) -> str:
+        """The environment, with its purpose where the name does not say that it is more than development."""
+        name, purpose = self.project.environment, self.project.purpose
+        return name if purpose in (name, "development") else f"{name} ({purpose})"
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data; contents of files and secrets are not part of it."""
         return {
             "kind": self.kind,
             "project": self.project.project,
             "environment": self.project.environment,
+            "purpose": self.project.purpose,
             "strategy": self.project.target.strategy,
             "release": self.release.id,
             "version": self.release.version,

@@ -81,10 +81,20 @@ class Deploy(Section):
     """Releases kept on the host for rollback; older ones, and images that no kept release uses, are removed."""
 
 
+Purpose = Literal["development", "staging", "production"]
+
+
+def purpose_by_name(name: str) -> Purpose:
+    """What an environment of that name is for, where its configuration does not say."""
+    if name in ("production", "prod"):
+        return "production"
+    return "staging" if name in ("staging", "stage", "preprod") else "development"
+
+
 class Environment(Section):
     """`[tool.shiptasks.environments.<name>]`: a place that releases are deployed to.
 
-    Its tables `services`, `proxy`, `deploy` and `ssh`, and its key `registry`, overlay the top-level ones of that name.
+    Its tables `services`, `proxy`, `deploy`, `secrets` and `ssh`, and its key `registry`, overlay the top-level ones.
     """
 
     hosts: HostAddresses = (HostAddress("local"),)
@@ -93,6 +103,9 @@ class Environment(Section):
     """How new containers replace the old ones."""
     url: Url = ""
     """Where the environment answers; verify asks there. Derived from host and proxy port when left out."""
+    purpose: Purpose | None = None
+    """What it is for: checks of the environment file are strict in production, and lenient in development. By its name
+    when left out: `production` and `prod`; `staging`, `stage` and `preprod`; `development` for all others."""
     env_file: RelativePath | None = None
     """Environment file that travels to the hosts, mode 0600; not tracked by git."""
     path: HostPath | None = None

@@ -70,8 +70,8 @@ def status(c: Context, env: str = "", format: str = "text") -> None:
 
     with start(project, "status", environment=env, format=format) as run:
         found = capability.status(project, run.bus)
-        run.result = _status_data(found)
-        run.show(_status_text(found))
+        run.result = {"purpose": project.purpose, **_status_data(found)}
+        run.show(f"{env} is for {project.purpose}\n{_status_text(found)}")
         dead = [state.address for state in found.states if not state.engine]
         if dead:
             raise Failed(

@@ -1,0 +1,1 @@
+"""Environment files and the secrets that are merged into them: read, checked, made from a template."""
