@@ -96,7 +96,8 @@ def test_repeated_variables() -> None:
 @given(st.binary(max_size=200))
 def test_anything_is_read_or_refused(content: bytes) -> None:
     read = parse(content)
-    assert all(each.line >= 1 for each in (*read.variables, *read.wrong))
+    lines = [each.line for each in read.variables] + [each.line for each in read.wrong]
+    assert all(line >= 1 for line in lines)
 
 
 @given(st.one_of(VALUES, ODD))
