@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shiptasks.config.values import Duration as Duration
     from shiptasks.config.values import Size as Size
     from shiptasks.config.values import Version as Version
+    from shiptasks.run.hooks import HookContext as HookContext
     from shiptasks.run.run import start as start
     from shiptasks.tasks import call as call
     from shiptasks.tasks import namespace as namespace
@@ -44,6 +45,7 @@ __all__ = [
     "Failed",
     "FailedNotRestored",
     "FailedRestored",
+    "HookContext",
     "Interrupted",
     "Project",
     "Refused",
@@ -87,5 +89,6 @@ __getattr__ = exports(
         **dict.fromkeys(("Duration", "Size", "Version"), "shiptasks.config.values"),
         **dict.fromkeys(("call", "namespace", "task"), "shiptasks.tasks"),
         "start": "shiptasks.run.run",
+        "HookContext": "shiptasks.run.hooks",
     },
 )

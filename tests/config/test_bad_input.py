@@ -230,11 +230,11 @@ def test_two_environments_do_not_share_a_port_of_a_host(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "where"),
     [
-        ("[tool.shiptasks]\na = 1\na = 2\n", "`tool.shiptasks.a` is here already, in line 2", "3:1"),
-        ("[tool.shiptasks]\n[tool.shiptasks]\n", "`tool.shiptasks` is here already, in line 1", "2:7"),
-        ("[tool.shiptasks]\na = 1\na.b = 1\n", "`tool.shiptasks.a` is here already, in line 2", "3:3"),
-        ("[tool.shiptasks]\na = '''\n'''\nb=1\na = [\n1]\n", "`tool.shiptasks.a` is here already, in line 2", "5:1"),
-        ("a.b = 1\n[[a.b]]\n[tool.shiptasks]\n", "`a.b` is here already, in line 1", "2:5"),
+        ("[tool.shiptasks]\na = 1\na = 2\n", "tool.shiptasks.a is here already, in line 2", "3:1"),
+        ("[tool.shiptasks]\n[tool.shiptasks]\n", "tool.shiptasks is here already, in line 1", "2:7"),
+        ("[tool.shiptasks]\na = 1\na.b = 1\n", "tool.shiptasks.a is here already, in line 2", "3:3"),
+        ("[tool.shiptasks]\na = '''\n'''\nb=1\na = [\n1]\n", "tool.shiptasks.a is here already, in line 2", "5:1"),
+        ("a.b = 1\n[[a.b]]\n[tool.shiptasks]\n", "a.b is here already, in line 1", "2:5"),
         ("[tool.shiptasks]\na = yes\n", "expected a value: text stands in quotes", "2:5"),
         ('[tool.shiptasks]\na = "x\n', "the quote is not closed in this line", "2:7"),
         ("[tool.shiptasks]\na = 1 b = 2\n", "expected the end of the line here", "2:7"),

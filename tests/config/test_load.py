@@ -251,7 +251,7 @@ def test_invalid_toml(
     (tmp_path / "pyproject.toml").write_text(text)
     error = refused(tmp_path)
     assert (error.where, error.details) == (f"pyproject.toml:{where}", details)
-    assert re.fullmatch(r"not valid TOML: [a-z][ -~]+[^)]", error.what)  # the parser's words, without its place
+    assert re.fullmatch(r"not valid TOML: [a-z][ -~]*[^)]", error.what)  # the parser's words, without its place
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5_000, "a = " + "{a=" * 100_000])

@@ -15,6 +15,7 @@ from shiptasks.errors import Failed
 from shiptasks.run import process
 from shiptasks.run.events import Bus
 from shiptasks.run.graph import side_by_side
+from shiptasks.run.hooks import Hooks
 from shiptasks.run.text import clean
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -65,14 +66,32 @@ class Report:
         raise Failed(f"{count}: {names}", hint=f"inv {task} --only={only}")
 
 
-def run(commands: Sequence[Command], bus: Bus, *, jobs: int = 0, environ: Mapping[str, str] = os.environ) -> Report:
-    """Run the commands, at most `jobs` at a time (0: one for each processor); a failure stops none of the others."""
+def run(
+    commands: Sequence[Command],
+    bus: Bus,
+    *,
+    jobs: int = 0,
+    environ: Mapping[str, str] = os.environ,
+    hooks: Hooks | None = None,
+) -> Report:
+    """Run the commands, at most `jobs` at a time (0: one for each processor); a failure stops none of the others.
+
+    The hooks before lint and before test run first; those after, when all commands of that kind have passed.
+    """
+    kinds = tuple(dict.fromkeys(command.kind for command in commands))
+    for kind in kinds:
+        if hooks is not None:
+            hooks.before(kind)
     env = _environment(environ)
     outcomes = side_by_side([partial(_run_one, each, bus, env) for each in commands], jobs=jobs, keep_going=True)
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
-    return Report(tuple(outcome.value for outcome in outcomes if outcome.value is not None))
+    report = Report(tuple(outcome.value for outcome in outcomes if outcome.value is not None))
+    for kind in kinds:
+        if hooks is not None and not any(result.kind == kind for result in report.failed):
+            hooks.after(kind)
+    return report
 
 
 def _run_one(command: Command, bus: Bus, env: Mapping[str, str]) -> CheckResult:

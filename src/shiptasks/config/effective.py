@@ -124,7 +124,8 @@ def explain(project: Project, key: str) -> Explained:
 
 def lines(project: Project) -> list[str]:
     """The values that are set, as TOML, each with its source as a comment."""
-    rows = [(f"{each.key} = {_toml(each.value)}", each.told()) for each in settings(project) if each.value is not None]
+    shown = [each for each in settings(project) if each.origin or each.value not in (None, [], {})]
+    rows = [(f"{each.key} = {_toml(each.value)}", each.told()) for each in shown]
     width = min(max(len(text) for text, _ in rows), 52)
     return [f"{text:<{width}}  # {source}" for text, source in rows]
 

@@ -94,6 +94,8 @@ def value_of(kind: Any, text: str) -> Any:
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind is int:
         return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
+    if origin is tuple and is_section(plain(get_args(kind)[0])):
+        return _toml(text) if text.lstrip().startswith(("[", "{")) else text
     if origin is tuple:
         if text.lstrip().startswith("["):
             return _toml(text)

@@ -12,15 +12,18 @@ from typing import Annotated
 from pydantic import AfterValidator, PrivateAttr
 
 from shiptasks.build.sections import ServiceImage
-from shiptasks.check.sections import Commands
+from shiptasks.check.sections import CheckHooks, Commands
+from shiptasks.config.hook import TaskHooks
 from shiptasks.config.layers import Layers
 from shiptasks.config.section import Section
 from shiptasks.config.types import Name, Registry, RelativePath, Table, frozen
 from shiptasks.deploy.sections import (
     Deploy,
+    DeployHooks,
     Environment,
     Proxy,
     Purpose,
+    RollbackHooks,
     ServiceRun,
     purpose_by_name,
     routes_are_apart,
@@ -28,12 +31,27 @@ from shiptasks.deploy.sections import (
 from shiptasks.envfile.sections import SecretSources
 from shiptasks.hosts.sections import Ssh
 
-OVERLAY = ("deploy", "proxy", "registry", "secrets", "services", "ssh")
+OVERLAY = ("deploy", "hooks", "proxy", "registry", "secrets", "services", "ssh")
 """The keys of an environment that overlay the top-level ones of the same name; the others are its own."""
 
 
 class Service(ServiceRun, ServiceImage):
     """`[tool.shiptasks.services.<name>]`: something that this repository builds and deploys."""
+
+
+class Hooks(Section):
+    """`[tool.shiptasks.hooks]`: commands and tasks of the repository that run around the tasks and their stages."""
+
+    check: CheckHooks = CheckHooks()
+    """Around `inv check`, `inv lint`, `inv test`."""
+    build: TaskHooks = TaskHooks()
+    """Around `inv build`."""
+    deploy: DeployHooks = DeployHooks()
+    """Around `inv deploy`, once something has to be changed."""
+    rollback: RollbackHooks = RollbackHooks()
+    """Around `inv rollback`, once something has to be changed."""
+    verify: TaskHooks = TaskHooks()
+    """Around `inv verify`."""
 
 
 class Project(Section):
@@ -59,6 +77,8 @@ class Project(Section):
     """How hosts are reached."""
     secrets: SecretSources = frozen()
     """Where secrets of the environment file come from, by the name of the variable; never the secrets themselves."""
+    hooks: Hooks = Hooks()
+    """What runs around the tasks and their stages."""
     environments: Table[Name, Environment] = frozen()
     """Where releases are deployed to, by name."""
 

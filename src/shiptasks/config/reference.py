@@ -97,6 +97,11 @@ _KINDS = {
     ),
     "Image": ("image", '`"haproxy:3.0"`, with a registry or a digest if you like.'),
     "StageName": ("text", ""),
+    "Command": ("command", "Without shell syntax it runs directly; with it, by bash with `pipefail`."),
+    "HookList": (
+        "hooks",
+        'A command, `{ task = "announce" }`, `{ command = "…", timeout = "60s" }`, or a list of these.',
+    ),
     "Words": ("list of words", 'A command and its arguments, one item each: `["alembic", "upgrade", "head"]`.'),
     "SecretSources": ("tables `[tool.shiptasks.secrets.<NAME>]`", ""),
     "EnvironmentVariable": ("name of a variable", ""),

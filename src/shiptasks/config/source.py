@@ -96,7 +96,7 @@ def _invalid(path: Path, text: str, message: str) -> UsageError:
         found = repeated(text, line) if what.startswith(("Cannot overwrite", "Cannot declare")) else None
         if found:
             key, span, first = found
-            what = f"`{'.'.join(map(str, key))}` is here already, in line {first.line}"
+            what = f"{'.'.join(map(str, key))} is here already, in line {first.line}"
         else:
             what = _PLAIN_WORDS.get(what, what)
         where = f"{where}:{span.line}:{span.column}"

@@ -16,6 +16,7 @@ from shiptasks.errors import Failed, FailedNotRestored, FailedRestored, Interrup
 from shiptasks.hosts import fleet
 from shiptasks.hosts.base import Host, HostError, ScriptFailed
 from shiptasks.run.events import Bus
+from shiptasks.run.hooks import Hooks
 
 _PROGRESS = re.compile(r" ?(Container|Network|Volume|Image) \S+  ?[A-Z][a-z]+ ?")
 _PREPARE = STAGES[: STAGES.index("migrate")]
@@ -23,19 +24,25 @@ Verify = Callable[[], None]
 """Asks the environment, from outside, whether it serves the release. Raises ShiptasksError when it does not."""
 
 
-def apply(plan: Plan, hosts: Sequence[OnHost], bus: Bus, verify: Verify) -> None:
+def apply(plan: Plan, hosts: Sequence[OnHost], bus: Bus, verify: Verify, hooks: Hooks | None = None) -> None:
     """Make the plan true, or leave everything as it was.
 
     Raises FailedRestored, FailedNotRestored or Interrupted; their message says what serves now.
     """
-    _Applying(plan, hosts, bus, verify).run()
+    hooks = hooks or Hooks(plan.project, plan.kind, None, bus, None)
+    hooks.about(
+        version=plan.release.version, revision=plan.release.revision, hosts=tuple(host.address for host in plan.hosts)
+    )
+    with hooks.around():
+        _Applying(plan, hosts, bus, verify, hooks).run()
 
 
 class _Applying:
-    def __init__(self, plan: Plan, hosts: Sequence[OnHost], bus: Bus, verify: Verify) -> None:
+    def __init__(self, plan: Plan, hosts: Sequence[OnHost], bus: Bus, verify: Verify, hooks: Hooks) -> None:
         self.plan = plan
         self.bus = bus
         self.verify = verify
+        self.hooks = hooks
         self.hosts = list(zip(hosts, plan.hosts, strict=True))
         self.begun: dict[str, list[Step]] = {on.address: [] for on in hosts}
         for on, planned in self.hosts:
@@ -43,12 +50,16 @@ class _Applying:
 
     def run(self) -> None:
         try:
-            for stage in STAGES[: STAGES.index("clean up")]:
-                self._stage(stage)
+            for stage in filter(self.plan.runs, STAGES[: STAGES.index("clean up")]):
+                with self.hooks.around(stage):
+                    self._stage(stage)
         except BaseException as error:
             raise self._taken_back(error) from error
         try:
-            self._finish()
+            with self.hooks.around("clean up"):
+                self._finish()
+        except Failed as error:  # of a hook; the release serves
+            self.bus.notice(f"{error.what}; what was replaced is not removed yet", level="warning")
         except KeyboardInterrupt:
             raise Interrupted(
                 f"the {self.plan.kind} was interrupted while it removed what it had replaced",

@@ -30,6 +30,7 @@ from shiptasks.deploy.state import HostState
 from shiptasks.errors import Failed, Refused, UsageError
 from shiptasks.hosts.base import Session, quote
 from shiptasks.run.events import Bus
+from shiptasks.run.hooks import Hooks
 
 Show = Callable[[Plan], None]
 """Given the plan before anything is changed."""
@@ -37,7 +38,9 @@ Show = Callable[[Plan], None]
 _VERIFY_WAIT = 15.0
 
 
-def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, show: Show) -> Plan:
+def deploy(
+    project: Project, bus: Bus, version: str | None, *, plan_only: bool, show: Show, hooks: Hooks | None = None
+) -> Plan:
     """Deploy a build to the chosen environment; the latest build when `version` is None.
 
     Raises UsageError, Refused, FailedRestored, FailedNotRestored, Interrupted.
@@ -62,10 +65,12 @@ def deploy(project: Project, bus: Bus, version: str | None, *, plan_only: bool, 
             release, overlays = next(state.release for state in states if state.release), {}
         files = {address: release_files(release, model.text, overlay, env) for address, overlay in overlays.items()}
         planned = plan("deploy", project, release, model, states, site.layouts, files=files, by=who.by, now=now)
-        return _go(planned, site, who, bus, plan_only, show)
+        return _go(planned, site, who, bus, plan_only, show, hooks)
 
 
-def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool, show: Show) -> Plan:
+def rollback(
+    project: Project, bus: Bus, version: str | None, *, plan_only: bool, show: Show, hooks: Hooks | None = None
+) -> Plan:
     """Go back to the release before the current one, or to that of a version.
 
     After a deploy that was cut off, the way back is the current release itself. Raises as `deploy` does.
@@ -81,13 +86,13 @@ def rollback(project: Project, bus: Bus, version: str | None, *, plan_only: bool
             who = Names(who.deploy, release.version, who.by)
             preflight.check(project, release, states, needs_room=False)
             planned = plan("rollback", project, release, model, states, site.layouts, by=who.by, now=now)
-            return _go(planned, site, who, bus, plan_only, show)
+            return _go(planned, site, who, bus, plan_only, show, hooks)
 
 
-def _go(planned: Plan, site: Site, who: Names, bus: Bus, plan_only: bool, show: Show) -> Plan:
+def _go(planned: Plan, site: Site, who: Names, bus: Bus, plan_only: bool, show: Show, hooks: Hooks | None) -> Plan:
     show(planned)
     if not plan_only and not planned.nothing_to_do:
-        apply(planned, site.on_hosts(who, planned.project), bus, lambda: _verify(planned, site, bus))
+        apply(planned, site.on_hosts(who, planned.project), bus, lambda: _verify(planned, site, bus), hooks)
     return planned
 
 

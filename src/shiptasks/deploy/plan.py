@@ -20,6 +20,8 @@ from shiptasks.deploy.release import HistoryEntry, Release, way_back
 from shiptasks.deploy.state import HostState
 from shiptasks.deploy.steps import Step
 from shiptasks.hosts.containers import PROXY, Container
+from shiptasks.run.hooks import When
+from shiptasks.run.hooks import planned as planned_hooks
 
 Kind = Literal["deploy", "rollback"]
 STAGES = (
@@ -80,19 +82,44 @@ class Plan:
         )
         for note in self.notes:
             yield f"  ! {note}"
+        yield from self._hooks("", "before")
         for stage in STAGES:
             planned = [(host, step) for host in self.hosts for step in host.of(stage)]
             if planned or stage == "verify":
                 yield f"  {stage}"
+                yield from self._hooks(stage, "before")
             for host, step in planned:
                 yield f"    {step.sign:<3} {host.address}: {step.describe()}"
             if stage == "verify":
                 yield f"    .   every routed service answers and serves {self.release.version}"
+            if planned or stage == "verify":
+                yield from self._hooks(stage, "after")
+        yield from self._hooks("", "after")
         signs = [step.sign for host in self.hosts for step in host.steps]
         words = {"+": "to start", "~": "to switch", "-/+": "to replace", "-": "to end"}
         yield "Plan: " + ", ".join(f"{signs.count(sign)} {word}" for sign, word in words.items() if sign in signs)
         if any(host.of("migrate") for host in self.hosts):
             yield "What a migration does to the data is not taken back."
+
+    def runs(self, stage: str) -> bool:
+        """Whether the stage is part of this plan."""
+        return stage == "verify" or any(host.of(stage) for host in self.hosts)
+
+    def _hooks(self, stage: str, when: When) -> Iterator[str]:
+        for hook in planned_hooks(getattr(self.project.hooks, self.kind), stage, when):
+            yield f"  {'  ' if stage else ''}>   hook {when}: {hook}"
+
+    def hooks(self) -> list[dict[str, str]]:
+        """The hooks that would run, in their order, as plain data."""
+        points = getattr(self.project.hooks, self.kind)
+        order: list[tuple[str, When]] = [("", "before")]
+        for stage in filter(self.runs, STAGES):
+            order += [(stage, "before"), (stage, "after")]
+        return [
+            {"stage": stage, "when": when, "runs": hook}
+            for stage, when in (*order, ("", "after"))
+            for hook in planned_hooks(points, stage, when)
+        ]
 
     def _place(self) -> str:
         """The environment, with its purpose where the name does not say that it is more than development."""
@@ -112,6 +139,7 @@ class Plan:
             "previous": self.previous_version or None,
             "nothing_to_do": self.nothing_to_do,
             "notes": list(self.notes),
+            "hooks": [] if self.nothing_to_do else self.hooks(),
             "hosts": [
                 {
                     "host": host.address,

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from shiptasks.config.hook import StageHooks, TaskHooks
 from shiptasks.config.section import Section
 from shiptasks.config.types import Conflicts, HostAddresses, HostPath, HttpPath, HttpPaths, RelativePath, Url, Words
 from shiptasks.config.values import Duration, HostAddress, Image, Size
@@ -110,3 +111,33 @@ class Environment(Section):
     """Environment file that travels to the hosts, mode 0600; not tracked by git."""
     path: HostPath | None = None
     """Folder on the host; `/srv/<project>` over SSH, `.shiptasks/local/<environment>` in the repository for `local`."""
+
+
+class RollbackHooks(TaskHooks):
+    """`[tool.shiptasks.hooks.rollback]`: what runs around `inv rollback`, once, not on each host."""
+
+    pull: StageHooks = StageHooks()
+    """Around fetching the images."""
+    stores: StageHooks = StageHooks()
+    """Around starting the services that are not built here, such as a database."""
+    proxy: StageHooks = StageHooks()
+    """Around starting or changing the proxy."""
+    rollout: StageHooks = StageHooks()
+    """Around the exchange of the containers."""
+    stabilise: StageHooks = StageHooks()
+    """Around watching the new containers."""
+    verify: StageHooks = StageHooks()
+    """Around asking the environment from outside."""
+    mark_current: StageHooks = StageHooks()
+    """Around making the release the current one."""
+    clean_up: StageHooks = StageHooks()
+    """Around removing what was replaced; one that fails before it is reported, and changes nothing."""
+
+
+class DeployHooks(RollbackHooks):
+    """`[tool.shiptasks.hooks.deploy]`: what runs around `inv deploy`, once, not on each host."""
+
+    stage_files: StageHooks = StageHooks()
+    """Around putting the files of the release on the hosts."""
+    migrate: StageHooks = StageHooks()
+    """Around the migrations of all services."""

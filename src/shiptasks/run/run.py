@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from shiptasks.errors import Failed, Interrupted, ShiptasksError
 from shiptasks.run.document import document, write
 from shiptasks.run.events import Bus, Outcome, RunFinished, RunStarted, Text
+from shiptasks.run.hooks import refuse_loop
 from shiptasks.run.output import as_format, debugging, failure_of, listener
 from shiptasks.run.runlog import RunLog, new_folder, new_run_id
 from shiptasks.run.secrets import Secrets
@@ -71,6 +72,7 @@ def start(
     Interrupted for a KeyboardInterrupt; Failed for an error that nobody expected, whose traceback is then in the
     run's folder. In the `json` format the one document on stdout is written at the end, whatever the end is.
     """
+    refuse_loop(project, task)
     outer = _current.get()
     if outer is not None:
         yield Run(outer.bus, outer.run_id, outer.folder, project, outer.format)

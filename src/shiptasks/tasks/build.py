@@ -39,6 +39,7 @@ def build(
     from shiptasks.build.plan import plan as plan_build
     from shiptasks.errors import UsageError
     from shiptasks.run.run import start
+    from shiptasks.tasks._hooks import hooks_of
 
     project = project_of(c)
     sources = source.look(project.root)
@@ -71,7 +72,10 @@ def build(
         _show_plan(made, format)
         return
     with start(project, "build", version=version, format=format) as run:
-        result = bake.build(project, made, found, run.bus)
+        hooks = hooks_of(c, project, "build", run.bus, project.hooks.build)
+        hooks.about(version=version, revision=sources.revision)
+        with hooks.around():
+            result = bake.build(project, made, found, run.bus)
         path = manifest.folder(project) / f"{version}.json"
         run.result = {"manifest": str(path), **_data(result)}
         run.summary = f"{len(result.built)} image{'s'[: len(result.built) != 1]} at {version}"

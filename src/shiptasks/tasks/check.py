@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from shiptasks.tasks._task import answer, project_of, task, words
@@ -35,6 +36,7 @@ def _run(c: Context, name: str, kinds: tuple[Kind, ...], only: str, jobs: int, p
     from shiptasks.check.run import run
     from shiptasks.errors import UsageError
     from shiptasks.run.run import start
+    from shiptasks.tasks._hooks import hooks_of
 
     if jobs < 0:
         raise UsageError(f"--jobs={jobs} is not a number of jobs", now="nothing was run", hint="--jobs=0 or more")
@@ -45,6 +47,8 @@ def _run(c: Context, name: str, kinds: tuple[Kind, ...], only: str, jobs: int, p
         answer(format, data, "\n".join(f"{each.title}: {each.text}" for each in commands))
         return
     with start(project, name, format=format) as this:
-        report = run(commands, this.bus, jobs=jobs)
-        this.result, this.summary = report.data(), report.summary
-        report.raise_if_failed()
+        hooks = hooks_of(c, project, "check", this.bus, project.hooks.check)
+        with hooks.around() if name == "check" else nullcontext():
+            report = run(commands, this.bus, jobs=jobs, hooks=hooks)
+            this.result, this.summary = report.data(), report.summary
+            report.raise_if_failed()

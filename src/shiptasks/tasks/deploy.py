@@ -31,11 +31,18 @@ def _go(c: Context, name: str, env: str, version: str, plan_only: bool, format: 
     project = project_of(c, env, needs_env=True)
     from shiptasks import deploy as capability
     from shiptasks.run.run import start
+    from shiptasks.tasks._hooks import hooks_of
 
     operation = {"deploy": capability.deploy, "rollback": capability.rollback}[name]
     with start(project, name, environment=env, version=version, format=format) as run:
+        hooks = hooks_of(c, project, name, run.bus, getattr(project.hooks, name))
         planned = operation(
-            project, run.bus, version or None, plan_only=plan_only, show=lambda planned: _show(run, planned)
+            project,
+            run.bus,
+            version or None,
+            plan_only=plan_only,
+            show=lambda planned: _show(run, planned),
+            hooks=hooks,
         )
         if plan_only:
             run.summary = "only planned, nothing was changed"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from shiptasks.config.model import Project
     from shiptasks.hosts.base import Host, Session
+    from shiptasks.run.run import Run
     from shiptasks.verify import Expected
 
 
@@ -28,11 +29,9 @@ def verify(
     """Check that what was deployed runs and answers."""
     from shiptasks.config import choose
     from shiptasks.config.values import Duration
-    from shiptasks.errors import Failed, UsageError
-    from shiptasks.hosts import connect
+    from shiptasks.errors import UsageError
     from shiptasks.run.run import start
-    from shiptasks.verify import run
-    from shiptasks.verify.report import text
+    from shiptasks.tasks._hooks import hooks_of
 
     project = project_of(c, env, needs_env=True)
     services = words(service)
@@ -43,24 +42,37 @@ def verify(
     except ValueError as error:
         raise UsageError(f"--wait={wait}: {error}", now="nothing was run", hint="--wait=60s") from None
     with start(project, "verify", environment=env, format=format) as this:
-        hosts: dict[str, Host] = {address: connect(project, address) for address in project.target.hosts}
-        try:
-            expected = _expected(project, hosts)
-            report = run(project, hosts, expected, this.bus, wait=seconds, services=services or None)
-        finally:
-            for host in hosts.values():
-                host.close()
-        releases = {address: {"version": one.version, "release": one.release} for address, one in expected.items()}
-        this.result = {**report.to_dict(), "deployed": releases}
-        this.summary = report.summary()
-        if verbose or report.count("ok") < len(report.results):
-            this.show(text(report, verbose=verbose))
-        if not report.ok:
-            raise Failed(
-                f"verification of {env} failed: {report.summary()}",
-                now=f"deployed is {', '.join(dict.fromkeys(one.version for one in expected.values()))}",
-                hint=f"see above; inv rollback --env={env} takes the release before",
-            )
+        hooks = hooks_of(c, project, "verify", this.bus, project.hooks.verify)
+        hooks.about(hosts=tuple(project.target.hosts))
+        with hooks.around():
+            _verify(this, project, seconds, services, verbose)
+
+
+def _verify(this: Run, project: Project, seconds: float, services: tuple[str, ...], verbose: bool) -> None:
+    from shiptasks.errors import Failed
+    from shiptasks.hosts import connect
+    from shiptasks.verify import run
+    from shiptasks.verify.report import text
+
+    hosts: dict[str, Host] = {address: connect(project, address) for address in project.target.hosts}
+    try:
+        expected = _expected(project, hosts)
+        report = run(project, hosts, expected, this.bus, wait=seconds, services=services or None)
+    finally:
+        for host in hosts.values():
+            host.close()
+    releases = {address: {"version": one.version, "release": one.release} for address, one in expected.items()}
+    this.result = {**report.to_dict(), "deployed": releases}
+    this.summary = report.summary()
+    if verbose or report.count("ok") < len(report.results):
+        this.show(text(report, verbose=verbose))
+    if not report.ok:
+        env = project.environment
+        raise Failed(
+            f"verification of {env} failed: {report.summary()}",
+            now=f"deployed is {', '.join(dict.fromkeys(one.version for one in expected.values()))}",
+            hint=f"see above; inv rollback --env={env} takes the release before",
+        )
 
 
 def _expected(project: Project, hosts: dict[str, Host]) -> dict[str, Expected]:
