@@ -6,9 +6,10 @@ deploy, another one of the same environment is refused at once: it would wait fo
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -74,6 +75,25 @@ class Tasks(Protocol):
     def names(self) -> list[str]: ...
 
     def run(self, name: str, context: HookContext, variables: Mapping[str, str]) -> None: ...
+
+
+class _Told(io.TextIOBase):
+    """Where a task that is a hook prints: its lines are told like everything else, and stdout stays the run's own."""
+
+    encoding = "utf-8"
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._bus.notice(line)
+        return len(text)
 
 
 class Hooks:
@@ -150,7 +170,8 @@ class Hooks:
             token = _within.set(chain)
             try:
                 if hook.task and self.tasks:
-                    self.tasks.run(hook.task, context, variables)
+                    with redirect_stdout(_Told(self.bus)):
+                        self.tasks.run(hook.task, context, variables)
                 elif hook.command:
                     process.run(
                         process.command_line(hook.command),
