@@ -41,15 +41,28 @@ def _now(states: Sequence[HostState]) -> str:
 
 
 def problems_of(project: Project, release: Release, state: HostState, *, needs_room: bool = True) -> Iterator[str]:
-    """Each problem of one host, with its remedy."""
+    """Each problem of one host for a release, with its remedy."""
+    yield from host_problems(project, state, needs_room=needs_room)
+    if not state.engine:
+        return
+    for name, image in release.images.items():
+        if image.image_id and not state.has_image(image.ref):
+            yield (
+                f"the image of {name} is not in this engine any more, and {release.version} was not pushed; "
+                f"`inv build --version={release.version}`, then deploy that"
+            )
+
+
+def host_problems(project: Project, state: HostState, *, needs_room: bool = True) -> Iterator[str]:
+    """Each problem of one host for any release, with its remedy after a semicolon."""
     if not state.engine:
         yield f"no Docker engine answers ({state.engine_problem or 'docker is not installed'}); install or start it"
         return
-    if _number(state.engine) < OLDEST_ENGINE:
+    if number(state.engine) < OLDEST_ENGINE:
         yield f"Docker Engine {state.engine} is too old; {OLDEST_ENGINE[0]} or later is needed"
     if not state.compose:
         yield "the engine has no Compose v2; install docker-compose-plugin (Docker) or docker-compose (Debian)"
-    elif _number(state.compose) < OLDEST_COMPOSE:
+    elif number(state.compose) < OLDEST_COMPOSE:
         yield f"Docker Compose {state.compose} is too old; {'.'.join(map(str, OLDEST_COMPOSE))} or later is needed"
     if not state.writable:
         yield "the folder of the releases cannot be written to; create it and give it to the user that deploys"
@@ -71,12 +84,6 @@ def problems_of(project: Project, release: Release, state: HostState, *, needs_r
             f"{project.project} runs here already, for the environment {', '.join(sorted(others))}; "
             f"one host holds a project once: `inv down --env={min(others)}` first, or another host"
         )
-    for name, image in release.images.items():
-        if image.image_id and not state.has_image(image.ref):
-            yield (
-                f"the image of {name} is not in this engine any more, and {release.version} was not pushed; "
-                f"`inv build --version={release.version}`, then deploy that"
-            )
 
 
 def _port(project: Project, state: HostState) -> Iterator[str]:
@@ -87,6 +94,7 @@ def _port(project: Project, state: HostState) -> Iterator[str]:
         yield f"port {port} is taken by {owner}; stop that, or choose another: proxy.port"
 
 
-def _number(version: str) -> tuple[int, int]:
+def number(version: str) -> tuple[int, int]:
+    """The first two parts of a version."""
     match = re.match(r"(\d+)\.(\d+)", version)
     return (int(match[1]), int(match[2])) if match else (0, 0)
