@@ -12,6 +12,7 @@ from typing import Literal, TextIO
 from shiptasks.errors import ShiptasksError
 from shiptasks.run.events import Failure, Listener
 from shiptasks.run.plain import Plain, folds_of
+from shiptasks.run.text import clean
 
 Format = Literal["text", "json"]
 FORMATS: tuple[Format, ...] = ("text", "json")
@@ -52,6 +53,12 @@ def show_error(error: ShiptasksError) -> None:
     """Show an error that happened before any run began, on stderr."""
     listener_on(sys.stderr).handle(failure_of(error))
     error.reported = True
+
+
+def to_people(text: str) -> None:
+    """Show a text that belongs to no run, on stdout; what could drive the terminal is replaced."""
+    sys.stdout.write("\n".join(clean(line) for line in text.splitlines()) + "\n")
+    sys.stdout.flush()
 
 
 def text_of(error: ShiptasksError) -> str:
