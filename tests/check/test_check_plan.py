@@ -48,7 +48,7 @@ def test_an_unknown_name_is_an_error_even_beside_known_ones() -> None:
 def test_a_command_that_cannot_be_read_is_an_error_at_its_place() -> None:
     with pytest.raises(UsageError) as caught:
         plan(project(lint={"ruff": "ruff 'check"}))
-    assert caught.value.where == "tool.shiptasks.lint.ruff in pyproject.toml"
+    assert caught.value.where == "pyproject.toml"
     assert caught.value.now == "nothing was run"
 
 

@@ -112,7 +112,7 @@ def test_a_quote_left_open_is_found_before_anything_runs(repo: Repo) -> None:
     repo.write("pyproject.toml", "[tool.shiptasks]\nproject = 'shop'\nlint.a = 'touch ran'\nlint.b = \"echo 'open\"\n")
     done = repo.inv("check")
     assert done.returncode == 2
-    assert "where  tool.shiptasks.lint.b in pyproject.toml" in done.stderr
+    assert "where  pyproject.toml:4:10" in done.stderr
     assert not (repo.root / "ran").exists()
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from shiptasks.config.suggest import did_you_mean
 from shiptasks.errors import UsageError
+from shiptasks.plugins.discover import enabled
+from shiptasks.plugins.protocols import Scanner
 from shiptasks.run.process import command_line
 
 if TYPE_CHECKING:
     from shiptasks.config.model import Project
 
-Kind = Literal["lint", "test"]
-KINDS: tuple[Kind, ...] = ("lint", "test")
+Kind = Literal["lint", "test", "scan"]
+KINDS: tuple[Kind, ...] = ("lint", "test", "scan")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Command:
     text: str
     argv: tuple[str, ...]
     cwd: Path
+    scanner: Scanner | None = None
+    """What reads the findings of a scan."""
 
     @property
     def title(self) -> str:
@@ -39,10 +44,16 @@ def plan(project: Project, kinds: Sequence[Kind] = KINDS, names: Collection[str]
     Raises UsageError for a name that does not exist, for a command that cannot be read, and when there is nothing to
     run: a check of nothing must not pass.
     """
-    tables = {"lint": project.lint, "test": project.test}
+    scanners = {each.name: each.made for each in enabled(project, "scanners")} if "scan" in kinds else {}
+    commands = {name: tuple(scanner.command(project)) for name, scanner in scanners.items()}
+    tables: dict[Kind, Mapping[str, str]] = {
+        "lint": project.lint,
+        "test": project.test,
+        "scan": {name: shlex.join(argv) for name, argv in commands.items()},
+    }
     configured = [(kind, name, text) for kind in kinds for name, text in tables[kind].items()]
     if not configured:
-        sections = " or ".join(f"[tool.shiptasks.{kind}]" for kind in kinds)
+        sections = " or ".join(f"[tool.shiptasks.{kind}]" for kind in kinds if kind in _EXAMPLES)
         raise UsageError(
             "there is nothing to check: no command is configured",
             where=f"{sections} in pyproject.toml",
@@ -53,12 +64,14 @@ def plan(project: Project, kinds: Sequence[Kind] = KINDS, names: Collection[str]
     for name in names:
         if name not in known:
             raise UsageError(
-                f"there is no {' or '.join(kinds)} command named {name!r}",
+                f"there is no {' or '.join(kind for kind in kinds if kind in _EXAMPLES or tables[kind])} command named {name!r}",
                 now="nothing was run",
                 hint=did_you_mean(name, known, before="--only=") or f"--only={','.join(known)}",
             )
     return tuple(
-        Command(kind, name, text, _argv(kind, name, text), project.root)
+        Command(kind, name, text, commands[name], project.root, scanners[name])
+        if kind == "scan"
+        else Command(kind, name, text, _argv(project, kind, name, text), project.root)
         for kind, name, text in configured
         if not names or name in names
     )
@@ -67,10 +80,10 @@ def plan(project: Project, kinds: Sequence[Kind] = KINDS, names: Collection[str]
 _EXAMPLES = {"lint": 'ruff = "ruff check ."', "test": 'unit = "pytest -q"'}
 
 
-def _argv(kind: Kind, name: str, text: str) -> tuple[str, ...]:
+def _argv(project: Project, kind: Kind, name: str, text: str) -> tuple[str, ...]:
     try:
         return command_line(text)
     except UsageError as error:
         raise UsageError(
-            error.what, where=f"tool.shiptasks.{kind}.{name} in pyproject.toml", now="nothing was run"
+            f"{kind}.{name}: {error.what}", where=project.where(kind, name), now="nothing was run"
         ) from None

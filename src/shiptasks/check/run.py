@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shiptasks.check.plan import Command, Kind
+from shiptasks.check.scan import judge
 from shiptasks.errors import Failed
 from shiptasks.run import process
 from shiptasks.run.events import Bus
@@ -18,6 +19,7 @@ from shiptasks.run.graph import side_by_side
 from shiptasks.run.hooks import Hooks
 from shiptasks.run.text import clean
 
+_OUTPUT = 32_000_000  # bytes of a scanner's output that are read
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _FRAME = " =-_*#~─━"  # what tools draw around their last line
 
@@ -105,19 +107,32 @@ def _run_one(command: Command, bus: Bus, env: Mapping[str, str]) -> CheckResult:
     with bus.step(command.title) as step:
         exit_code: int | None = None
         seconds = 0.0
+        passed = False
         try:
-            result = process.run(command.argv, cwd=command.cwd, env=env, check=False, on_line=on_line, keep=0)
+            result = process.run(
+                command.argv,
+                cwd=command.cwd,
+                env=env,
+                check=False,
+                on_line=on_line,
+                keep=_OUTPUT if command.scanner else 0,
+            )
             exit_code, seconds = result.exit_code, result.seconds
+            passed = exit_code == 0
             if exit_code in (_NOT_FOUND, _NOT_EXECUTABLE):
                 step.detail = f"{last or command.text}; is it installed in this environment?"
+            elif command.scanner is not None:
+                passed, step.detail = judge(
+                    command.scanner, result.stdout, result.stderr, result.exit_code, step.output
+                )
             elif exit_code != 0:
                 step.detail = last or process.ending(exit_code)
             else:
                 step.detail = last
         except process.NotInstalled as error:
             step.detail = f"{error.what}: {error.hint}"
-        step.outcome = "ok" if exit_code == 0 else "failed"
-    outcome: Literal["ok", "failed"] = "ok" if exit_code == 0 else "failed"
+        step.outcome = "ok" if passed else "failed"
+    outcome: Literal["ok", "failed"] = "ok" if passed else "failed"
     return CheckResult(command.kind, command.name, command.text, outcome, exit_code, seconds, step.detail)
 
 

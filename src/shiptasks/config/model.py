@@ -30,6 +30,7 @@ from shiptasks.deploy.sections import (
 )
 from shiptasks.envfile.sections import SecretSources
 from shiptasks.hosts.sections import Ssh
+from shiptasks.plugins.sections import Plugins
 
 OVERLAY = ("deploy", "hooks", "proxy", "registry", "secrets", "services", "ssh")
 """The keys of an environment that overlay the top-level ones of the same name; the others are its own."""
@@ -77,6 +78,8 @@ class Project(Section):
     """How hosts are reached."""
     secrets: SecretSources = frozen()
     """Where secrets of the environment file come from, by the name of the variable; never the secrets themselves."""
+    plugins: Plugins = frozen()
+    """Packages of others to use, with their options, by the name that they register."""
     hooks: Hooks = Hooks()
     """What runs around the tasks and their stages."""
     environments: Table[Name, Environment] = frozen()

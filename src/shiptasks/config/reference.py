@@ -97,6 +97,7 @@ _KINDS = {
     ),
     "Image": ("image", '`"haproxy:3.0"`, with a registry or a digest if you like.'),
     "StageName": ("text", ""),
+    "Plugins": ("tables by name", "Options of a plugin: what it says itself ([Plugins](plugins.md))."),
     "Command": ("command", "Without shell syntax it runs directly; with it, by bash with `pipefail`."),
     "HookList": (
         "hooks",
@@ -168,7 +169,7 @@ class Described:
 
 def describe(path: KeyPath) -> Described | None:
     """What is said of the key at `path`, or of the table of free names that it stands in; None for an unknown one."""
-    for at in (path, path[:-1]):
+    for at in (path, path[:-1], path[:-2]):
         info = field_at(Project, at) if at else None
         section = kind_at(Project, at[:-1]) if at else None
         if info is not None and is_section(section):

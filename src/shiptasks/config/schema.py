@@ -78,10 +78,16 @@ def _value(annotation: Any, info: FieldInfo | None, *, required: bool) -> dict[s
         names, values = get_args(kind)
         named = {"propertyNames": {"pattern": _NAME}} if names == Name else {}
         return {"type": "object", **named, "additionalProperties": _value(values, None, required=required)}
+    if get_origin(kind) is tuple and is_section(plain(get_args(kind)[0])):
+        # One may stand without the list around it, and a text for its first key.
+        one = [{"type": "string"}, _value(get_args(kind)[0], None, required=required)]
+        return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}]}
     if get_origin(kind) is tuple:
         return {"type": "array", "items": _value(get_args(kind)[0], None, required=required)}
     if get_origin(kind) is Literal:
         return {"type": "string", "enum": list(get_args(kind))}
+    if kind is Any:
+        return {}
     if kind is bool:
         return {"type": "boolean"}
     if kind is int:

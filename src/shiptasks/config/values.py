@@ -32,6 +32,9 @@ COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?{PORT}(?:/{COMPONENT})*|{COMPONENT}(?:/{COMPONENT})*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HOST = re.compile(r"(?:(?P<user>[A-Za-z_][A-Za-z0-9._-]{0,31})@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})" + PORT)
+_PLUGIN_HOST = re.compile(
+    r"(?!(?:ssh|https?|tcp|unix|file)://)[a-z][a-z0-9-]{0,39}://[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}"
+)
 _REF = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,255}(?<![./])")
 
 
@@ -199,15 +202,22 @@ class Image(_Text):
 
 
 class HostAddress(_Text):
-    """`host`, `user@host` or `user@host:port`; `local` is this machine without SSH."""
+    """`host`, `user@host` or `user@host:port`; `local` is this machine without SSH; `name://…` a plugin's."""
 
     @classmethod
     def check(cls, value: str) -> None:
+        if _PLUGIN_HOST.fullmatch(value):
+            return
         match = _HOST.fullmatch(value)
         if match is None or not port_is_possible(match):
             raise ValueError(
                 'expected "host", "user@host" or "user@host:port", or "local" for this machine without SSH'
             )
+
+    @property
+    def plugin(self) -> str:
+        """The plugin that knows the way to it; empty for SSH and for this machine."""
+        return self.partition("://")[0] if "://" in self else ""
 
     @property
     def is_local(self) -> bool:
@@ -230,6 +240,8 @@ class HostAddress(_Text):
         return int(port) if port else None
 
     def _part(self, name: str) -> str:
+        if self.plugin:
+            return self.partition("://")[2] if name == "host" else ""
         match = _HOST.fullmatch(self)
         return (match[name] if match else "") or ""
 

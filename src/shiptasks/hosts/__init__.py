@@ -27,6 +27,14 @@ def connect(project: Project, address: str) -> Host:
 
     Nothing is sent before the first session is opened.
     """
+    if "://" in address:
+        from shiptasks.hosts.base import Host as HostProtocol
+        from shiptasks.plugins.discover import named
+
+        name, _, rest = address.partition("://")
+        where = project.where("environments", project.environment, "hosts")
+        host: HostProtocol = named(project, "hosts", name, where).made.connect(project, rest)
+        return host
     if address == "local":
         from shiptasks.hosts.local import LocalHost
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from shiptasks.errors import Failed, Interrupted, ShiptasksError
+from shiptasks.plugins.discover import enabled
+from shiptasks.run.aside import Aside
 from shiptasks.run.document import document, write
 from shiptasks.run.events import Bus, Outcome, RunFinished, RunStarted, Text
 from shiptasks.run.hooks import refuse_loop
@@ -78,6 +80,7 @@ def start(
         yield Run(outer.bus, outer.run_id, outer.folder, project, outer.format)
         return
     format = as_format(format)
+    notifiers = enabled(project, "notifiers")
     stdout = sys.stdout
     run_id = new_run_id()
     try:
@@ -87,7 +90,7 @@ def start(
         raise Failed(
             f"the run log cannot be written: {problem.strerror}", where=str(problem.filename), now="nothing was run"
         ) from None
-    bus = Bus(log, listener(format), secrets=secrets)
+    bus = Bus(log, listener(format), *(Aside(each.name, each.made) for each in notifiers), secrets=secrets)
     run = Run(bus, run_id, folder, project, format)
     token = _current.set(run)
     began = time.monotonic()

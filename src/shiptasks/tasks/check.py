@@ -28,7 +28,7 @@ def test(c: Context, only: str = "", jobs: int = 0, plan: bool = False, format: 
 @task(group="Check")
 def check(c: Context, only: str = "", jobs: int = 0, plan: bool = False, format: str = "text") -> None:
     """Run lint and test, all side by side."""
-    _run(c, "check", ("lint", "test"), only, jobs, plan, format)
+    _run(c, "check", ("lint", "test", "scan"), only, jobs, plan, format)
 
 
 def _run(c: Context, name: str, kinds: tuple[Kind, ...], only: str, jobs: int, plan: bool, format: str) -> None:

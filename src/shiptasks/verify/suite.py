@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from shiptasks.config.model import Project, Service
 from shiptasks.hosts.containers import PROXY
+from shiptasks.plugins.discover import Plugin, enabled
 from shiptasks.verify.containers import Healthy, ImageDeployed, NotRestarted, OtherServices, Replicas, Store
 from shiptasks.verify.endpoints import Endpoint, NotReachable, SameVersion
-from shiptasks.verify.model import Check, Expected
+from shiptasks.verify.model import Check, Expected, Facts, Verdict
 from shiptasks.verify.proxy import ProxyRuns
 
 _MOST_REQUESTS = 8
@@ -25,9 +27,32 @@ def plan(
     if _routed(project):
         checks += [ProxyRuns(host) for host in expected]
     checks += _endpoints(project, expected)
+    for plugin in enabled(project, "checks"):
+        checks += _of_plugin(plugin, project, expected)
     if services is None:
         return tuple(checks)
     return tuple(check for check in checks if check.service in services)
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """In the place of the checks of a plugin that could not say which they are."""
+
+    target: str
+    error: str
+    group: str = "plugins"
+    host: str = ""
+    service: str = ""
+
+    def look(self, facts: Facts) -> Verdict:  # noqa: ARG002 - the protocol's
+        return Verdict("error", self.error)
+
+
+def _of_plugin(plugin: Plugin, project: Project, expected: Mapping[str, Expected]) -> list[Check]:
+    try:
+        return list(plugin.made.checks(project, expected))
+    except Exception as error:
+        return [_Broken(f"{plugin.name} of {plugin.package}", f"{type(error).__name__}: {error}")]
 
 
 def _containers(project: Project, host: str, expected: Expected) -> list[Check]:
@@ -73,7 +98,7 @@ def _bases(project: Project, expected: Mapping[str, Expected]) -> list[tuple[str
 
 def _network_name(address: str) -> str:
     """`staging.example.com` from `deploy@staging.example.com:2222`; `localhost` for `local`."""
-    name = re.sub(r":\d+$", "", address.rpartition("@")[2])
+    name = re.sub(r":\d+$", "", address.rpartition("://")[2].rpartition("@")[2])
     return "localhost" if name == "local" else name
 
 
