@@ -1,6 +1,5 @@
 """Plugins: found by name, made with their options, used; and what is said of wrong ones."""
 
-# ruff: noqa: E501 - tables of lines and answers
 from __future__ import annotations
 
 import importlib

@@ -61,10 +61,11 @@ def plan(project: Project, kinds: Sequence[Kind] = KINDS, names: Collection[str]
             hint=f"add one, such as {_EXAMPLES[kinds[0]]} under [tool.shiptasks.{kinds[0]}]",
         )
     known = list(dict.fromkeys(name for _, name, _ in configured))
+    asked = [kind for kind in kinds if kind in _EXAMPLES or tables[kind]]
     for name in names:
         if name not in known:
             raise UsageError(
-                f"there is no {' or '.join(kind for kind in kinds if kind in _EXAMPLES or tables[kind])} command named {name!r}",
+                f"there is no {' or '.join(asked)} command named {name!r}",
                 now="nothing was run",
                 hint=did_you_mean(name, known, before="--only=") or f"--only={','.join(known)}",
             )
