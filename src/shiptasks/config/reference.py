@@ -67,6 +67,17 @@ other: commands of lint and test, for example, are expanded by their shell.
 
 {_interpolated()}
 
+## In an editor
+
+A JSON Schema is installed with shiptasks; editors with taplo (Even Better TOML) or tombi complete and check by it. The
+first line of `pyproject.toml`, with the path that `inv config.schema --path` prints:
+
+```
+#:schema file:///…/shiptasks/schema/pyproject.json
+```
+
+For `shiptasks.local.toml` it is `shiptasks.json` beside it (`inv config.schema --local --path`).
+
 ## Errors
 
 All environments are checked whenever the configuration is read, not only the chosen one. Every problem is reported at
