@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,9 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shiptasks.config.load import load
-from shiptasks.errors import Failed
+from shiptasks.config.model import Project
+from shiptasks.envfile.dotenv import parse
+from shiptasks.errors import Failed, Refused, UsageError
 from shiptasks.onboard.look import look
-from shiptasks.onboard.propose import Proposal, name_of, propose
+from shiptasks.onboard.names import name_of, quoted
+from shiptasks.onboard.propose import Change, Proposal, propose
 from shiptasks.onboard.write import check, texts, write
 from tests.tasks.conftest import plain_environment
 
@@ -39,6 +44,13 @@ def table(root: Path) -> str:
     return next(change.after for change in proposed(root).changes if change.path == "pyproject.toml")
 
 
+def configured(root: Path) -> Project:
+    """What the proposed table means."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "pyproject.toml").write_text(table(root), encoding="utf-8")
+        return load(Path(folder), environ={})
+
+
 def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "shiptasks", *words],
@@ -59,7 +71,7 @@ def test_an_empty_git_repository_with_a_dockerfile_can_plan_a_build(tmp_path: Pa
     done = run(tmp_path, "init", "--yes")
     assert done.returncode == 0, done.stderr
     assert "+++ b/tasks.py" in done.stdout
-    assert "# port = 9000" in (tmp_path / "pyproject.toml").read_text()
+    assert "port = 9000  " in (tmp_path / "pyproject.toml").read_text()
     assert (tmp_path / "tasks.py").read_text() == "import shiptasks\n\nns = shiptasks.namespace()\n"
     for words in (("--list",), ("config",), ("build", "--plan"), ("config.schema",)):
         ended = inv(tmp_path, *words)
@@ -88,11 +100,21 @@ def test_nothing_is_written_without_a_yes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("initt",), "did you mean `init`?"), (("init", "--yess"), "did you mean `--yes`?")]
+    ("words", "said"),
+    [
+        (("initt",), "did you mean `init`?"),
+        (("init", "--yess"), "did you mean `--yes`?"),
+        (("deploy", "--env=x"), "✗ deploy is a task of `inv`"),
+    ],
 )
 def test_wrong_words_are_answered(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     done = run(tmp_path, *words)
     assert (done.returncode, said in done.stderr) == (2, True)
+
+
+def test_without_words_it_says_what_to_type(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[0].split("  ")[0]) == (0, "python -m shiptasks init")
 
 
 def test_help_runs_nothing(tmp_path: Path) -> None:
@@ -131,73 +153,148 @@ def test_compose_services_are_taken_as_they_are(tmp_path: Path) -> None:
 services:
   api: {build: {context: ./api, dockerfile: prod.Dockerfile, target: run}, ports: ["80:8000"]}
   web_app: {build: web}
-  db: {image: "postgres:17", environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD:?}", TZ: "${TZ:-UTC}"}}
+  db: {image: "postgres:17", environment: {POSTGRES_PASSWORD: "${POSTGRES_PASSWORD:?}", K: "$STRIPE_API_KEY", TZ: "${TZ:-UTC}"}}
 """
     files(tmp_path, docker_compose="", api__prod_dot_Dockerfile="FROM x\n", web__Dockerfile="FROM x\nEXPOSE 3000\n")
     (tmp_path / "docker-compose.yml").write_text(compose)
     text = table(tmp_path)
-    assert 'compose-file = "docker-compose.yml"' in text
-    assert (
-        '[tool.shiptasks.services.api]\ncontext = "api"\ndockerfile = "api/prod.Dockerfile"\ntarget = "run"\n# port = 8000'
-        in text
-    )
-    assert '[tool.shiptasks.services.web-app]\ncontext = "web"\n# port = 3000' in text
-    assert "services.db" not in text
+    assert re.search(r'(?m)^compose-file = "docker-compose.yml" +# the one for production$', text)
+    project = configured(tmp_path)
+    api, web = project.services["api"], project.services["web-app"]
+    assert (api.context, api.dockerfile, api.target, api.port) == ("api", "api/prod.Dockerfile", "run", 8000)
+    assert (web.context, web.dockerfile, web.port) == ("web", None, 3000)
+    assert list(project.services) == ["api", "web-app"]
+    assert '# The Compose file calls it "web_app": give it this name there.\n[tool.shiptasks.services.web-app]' in text
     template = next(change.after for change in proposed(tmp_path).changes if change.path == ".env.template")
     assert "# required\n# generate: openssl rand -hex 24\nPOSTGRES_PASSWORD=\n" in template
-    assert "# optional\nTZ=\n" in template
+    assert "# optional\nTZ=UTC\n" in template
+    assert (
+        "# required\n# warning: the one that you were given; else: openssl rand -hex 24\nSTRIPE_API_KEY=\n" in template
+    )
+    assert any(note.startswith("api publishes `ports`") for note in proposed(tmp_path).notes)
 
 
 def test_a_production_file_comes_before_the_one_for_development(tmp_path: Path) -> None:
     for name in ("docker-compose.yml", "docker-compose.prod.yml"):
-        (tmp_path / name).write_text("services: {}\n")
+        (tmp_path / name).write_text("services: {db: {image: postgres}}\n")
     assert 'compose-file = "docker-compose.prod.yml"' in table(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("path", "alone", "lines"),
+    ("path", "content", "beside", "service"),
     [
+        ("Dockerfile.worker", "FROM x\n", "main.py", ("worker", ".", "Dockerfile.worker")),
+        ("worker.Dockerfile", "FROM x\n", "main.py", ("worker", ".", "worker.Dockerfile")),
+        ("Containerfile", "FROM x\n", "main.py", (None, ".", "Containerfile")),
+        ("api/Dockerfile.prod", "FROM x\n", "api/main.py", ("api", "api", "api/Dockerfile.prod")),
+        ("docker/web/Dockerfile", "FROM x\nCOPY src /src\n", "src/main.py", ("web", ".", "docker/web/Dockerfile")),
+        ("docker/web/Dockerfile", "FROM x\nCOPY --chown=1 . /src\n", "main.py", ("web", ".", "docker/web/Dockerfile")),
         (
-            "Dockerfile.worker",
-            False,
-            '[tool.shiptasks.services.worker]\ncontext = "."\ndockerfile = "Dockerfile.worker"\n',
+            "services/my_api/Dockerfile",
+            "FROM x\nCOPY . /\n",
+            "services/my_api/main.py",
+            ("my-api", "services/my_api", None),
         ),
-        (
-            "worker.Dockerfile",
-            False,
-            '[tool.shiptasks.services.worker]\ncontext = "."\ndockerfile = "worker.Dockerfile"\n',
-        ),
-        (
-            "docker/web/Dockerfile",
-            True,
-            '[tool.shiptasks.services.web]\ncontext = "."\ndockerfile = "docker/web/Dockerfile"\n',
-        ),
-        ("services/my_api/Dockerfile", False, '[tool.shiptasks.services.my-api]\ncontext = "services/my_api"\n'),
     ],
 )
-def test_dockerfiles_without_a_compose_file(tmp_path: Path, path: str, alone: bool, lines: str) -> None:
-    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / path).write_text("FROM x\n")
-    if not alone:
-        ((tmp_path / path).parent / "main.py").write_text("")
-    assert lines in table(tmp_path)
+def test_dockerfiles_without_a_compose_file(
+    tmp_path: Path, path: str, content: str, beside: str, service: tuple[str | None, str, str | None]
+) -> None:
+    for name, text in ((path, content), (beside, "")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    ((name, found),) = configured(tmp_path).services.items()
+    assert (service[0] or name, found.context, found.dockerfile) == (service[0] or name, *service[1:])
+    assert service[0] in (None, name)
+
+
+def test_dockerfiles_for_something_else_are_comments(tmp_path: Path) -> None:
+    for name in ("Dockerfile", "Dockerfile.dev", "tests/Dockerfile", "web/Dockerfile", "web/Dockerfile.prod"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("FROM x\n")
+    assert [service.dockerfile for service in configured(tmp_path).services.values()] == [None, "web/Dockerfile.prod"]
+    text = table(tmp_path)
+    assert (
+        "# There is Dockerfile.dev; it does not look like one for production.\n# [tool.shiptasks.services.dev]" in text
+    )
+    assert "# There is web/Dockerfile; another one beside it is for production." in text
 
 
 def test_linters_and_tests_of_many_kinds(tmp_path: Path) -> None:
-    pyproject = "[tool.ruff]\n[tool.mypy]\nfiles = ['a']\n[tool.pytest.ini_options]\n[tool.black]\n[tool.isort]\n"
+    pyproject = "[tool.ruff.format]\n[tool.mypy]\nfiles = ['a']\n[tool.pytest.ini_options]\n[tool.isort]\n"
     files(tmp_path, pyproject_dot_toml=pyproject, go_dot_mod="module x\n", _dot_flake8="")
-    files(tmp_path, package_dot_json='{"scripts": {"lint": "eslint .", "test": "vitest run"}}')
-    text = table(tmp_path)
-    (tmp_path / "pyproject.toml").write_text(text)
-    project = load(tmp_path, environ={})
-    assert list(project.lint) == ["ruff", "format", "black", "isort", "flake8", "mypy", "npm", "vet"]
-    assert dict(project.test) == {"pytest": "pytest", "npm": "npm test", "go": "go test ./..."}
+    files(tmp_path, package_dot_json='{"scripts": {"lint": "eslint .", "test": "vitest"}}')
+    project = configured(tmp_path)
+    assert list(project.lint) == ["ruff", "format", "isort", "flake8", "mypy", "npm", "vet"]
+    assert dict(project.test) == {"pytest": "pytest", "npm": "CI=1 npm run test", "go": "go test ./..."}
     assert project.lint["mypy"] == "mypy"
+
+
+def test_the_tools_of_a_monorepo_run_where_they_belong(tmp_path: Path) -> None:
+    files(tmp_path, web__package_dot_json='{"scripts": {"lint": "eslint ."}}', web__yarn_dot_lock="")
+    files(tmp_path, requirements_dot_txt="ruff>=0.4\npytest\n# mypy\n", uv_dot_lock="")
+    project = configured(tmp_path)
+    assert dict(project.lint) == {"ruff": "uv run ruff check .", "web": "cd web && yarn run lint"}
+    assert '# format = "uv run ruff format --check ."' in table(tmp_path)
+    assert dict(project.test) == {"pytest": "uv run pytest"}
+
+
+def test_a_make_target_is_a_comment_and_one_that_calls_inv_is_none(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("lint:\n\tcheckstyle\ntest:\n\tinv test\n")
+    text = table(tmp_path)
+    assert '# [tool.shiptasks.lint]\n# make = "make lint"\n' in text
+    assert "make test" not in text
+
+
+def test_a_makefile_gets_the_lines_that_it_lacks_told(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("build:\n\tgcc\n")
+    (note,) = (note for note in proposed(tmp_path).notes if note.startswith("Makefile"))
+    assert note.startswith("Makefile is left as it is; these lines would call the tasks:\n\nINV ?= inv\n")
+    assert ".PHONY: check deploy verify rollback\n\ncheck:; $(INV) $@\n" in note
+    (tmp_path / "Makefile").write_text("check:\n\tinv check\n")
+    assert not any(note.startswith("Makefile") for note in proposed(tmp_path).notes)
+
+
+def test_tasks_that_are_there_get_the_lines_told(tmp_path: Path) -> None:
+    files(tmp_path, tasks____init___dot_py="")
+    (tmp_path / "tasks").mkdir(exist_ok=True)
+    (tmp_path / "tasks" / "__init__.py").write_text("ns = Collection()\n")
+    assert (
+        'add to tasks/__init__.py: `import shiptasks` and, at its end, `ns.add_collection(shiptasks.namespace(), "ship")`'
+        in proposed(tmp_path).notes
+    )
+    (tmp_path / "tasks" / "__init__.py").write_text("import shiptasks\n")
+    assert not any("add to" in note for note in proposed(tmp_path).notes)
+
+
+def test_the_line_that_is_told_for_an_own_namespace_works(tmp_path: Path) -> None:
+    own = 'import shiptasks\nfrom invoke import Collection, task\n\n@task\ndef own(c):\n    """Mine."""\n\nns = Collection(own)\n'
+    (tmp_path / "tasks.py").write_text(own + 'ns.add_collection(shiptasks.namespace(), "ship")\n')
+    (tmp_path / "pyproject.toml").write_text('[tool.shiptasks]\nproject = "x"\n')
+    listed = inv(tmp_path, "--list").stdout
+    assert "own" in listed
+    assert "ship.build" in listed
+
+
+@pytest.mark.parametrize(
+    ("remote", "registry"),
+    [
+        ("git@github.com:Acme/Shop.git", "ghcr.io/acme"),
+        ("https://gitlab.com/acme/shop", "registry.gitlab.com/acme/shop"),
+        ("ssh://git@git.example.com/a/shop", "ghcr.io/acme"),
+    ],
+)
+def test_the_registry_is_a_comment(tmp_path: Path, remote: str, registry: str) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", remote], check=True)
+    assert f'# registry = "{registry}" ' in table(tmp_path)
+    project = configured(tmp_path)
+    assert (project.project, project.registry) == ("shop", "")
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:
     text = table(tmp_path)
-    assert "# No Dockerfile was found" in text
+    assert "# [tool.shiptasks.services.api]\n# context" in text
     assert "[tool.shiptasks.services" not in text.replace("# [tool.shiptasks.services", "")
 
 
@@ -213,12 +310,95 @@ def test_a_pyproject_that_is_wrong_or_is_set_up(tmp_path: Path, content: str, co
     assert "Traceback" not in done.stderr
 
 
-def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path: Path) -> None:
-    (tmp_path / "Makefile").symlink_to(tmp_path / "gone")
-    (tmp_path / "tasks.py").symlink_to("/nowhere/else")
+def test_links_are_not_written_over(tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    (root / "config").mkdir(parents=True)
+    (root / "config" / "pyproject.toml").write_text("[tool.x]\n")
+    (root / "pyproject.toml").symlink_to("config/pyproject.toml")
+    (root / "Makefile").symlink_to(root / "gone")
+    assert run(root, "init", "--yes").returncode == 0
+    assert (root / "pyproject.toml").is_symlink()
+    assert "[tool.shiptasks]" in (root / "config" / "pyproject.toml").read_text()
+    assert not (root / "gone").exists()
+
+
+def test_a_link_out_of_the_repository_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shared.toml").write_text("[tool.x]\n")
+    root = tmp_path / "repo"
+    root.mkdir()
+    (root / "pyproject.toml").symlink_to(tmp_path / "shared.toml")
+    done = run(root, "init", "--yes")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        3,
+        "✗ pyproject.toml is a link that leads out of the repository",
+    )
+    assert (tmp_path / "shared.toml").read_text() == "[tool.x]\n"
+    assert [path.name for path in root.iterdir()] == ["pyproject.toml"]
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").mkdir()
+    with pytest.raises(Refused, match=r"^\.gitignore is there, and is no file that can be read$"):
+        proposed(tmp_path)
+
+
+@pytest.mark.parametrize("before", ["tool = {ruff = {}}\n", "tool = 3\n"])
+def test_a_tool_that_is_no_table_is_told(tmp_path: Path, before: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(before)
+    with pytest.raises(UsageError, match=r"^a table \[tool.shiptasks\] cannot be added to pyproject.toml as it is$"):
+        proposed(tmp_path)
+
+
+def test_a_file_that_changes_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.x]\n")
+    proposal = proposed(tmp_path)
+    for name, now in (("Makefile", ["Makefile", "pyproject.toml"]), ("pyproject.toml", ["Makefile", "pyproject.toml"])):
+        (tmp_path / name).write_text("mine\n")
+        with pytest.raises(
+            Refused, match=f"^{name if name == 'pyproject.toml' else 'Makefile'} has changed since it was looked at$"
+        ):
+            write(proposal.changes, tmp_path)
+        assert (tmp_path / name).read_text() == "mine\n"
+        assert sorted(path.name for path in tmp_path.iterdir()) == now
+
+
+def test_a_gitignore_keeps_its_bytes_and_line_ends(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"caf\xe9/\r\n.env.*\r\n")
     done = run(tmp_path, "init", "--yes")
-    assert done.returncode == 0
-    assert (tmp_path / "tasks.py").is_symlink()
+    assert done.returncode == 0, done.stderr
+    after = b".shiptasks/\r\nshiptasks.local.toml\r\n!.env.template\r\n!.env.example\r\n"
+    assert (tmp_path / ".gitignore").read_bytes() == b"caf\xe9/\r\n.env.*\r\n" + after
+    assert run(tmp_path, "init").stdout.startswith("nothing to do")
+
+
+def test_a_pipe_and_a_large_tree_do_not_hold_it_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "Dockerfile")
+    (tmp_path / "node_modules" / "x").mkdir(parents=True)
+    (tmp_path / "node_modules" / "x" / "Dockerfile").write_text("FROM x\n")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert len(configured(tmp_path).services) == 1
+
+
+def test_it_sets_up_the_repository_and_not_a_folder_in_it(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    part = tmp_path / "packages" / "a"
+    part.mkdir(parents=True)
+    (part / "pyproject.toml").write_text("[tool.x]\n")
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    assert run(part, "init", "--yes").returncode == 0
+    assert "[tool.shiptasks]" in (tmp_path / "pyproject.toml").read_text()
+    assert run(part, "init").stdout.startswith("nothing to do")
+    assert (part / "pyproject.toml").read_text() == "[tool.x]\n"
+
+
+def test_json_holds_stdout_alone_and_the_diff_is_shown_beside(tmp_path: Path) -> None:
+    refused = run(tmp_path, "init", "--format=json")
+    assert refused.returncode == 3
+    assert json.loads(refused.stdout)["exit_code"] == 3
+    assert "+++ b/pyproject.toml" in refused.stderr
+    done = json.loads(run(tmp_path, "init", "--yes", "--format=json").stdout)["result"]
+    assert (done["written"], done["root"]) == (["pyproject.toml", "tasks.py", "Makefile"], str(tmp_path))
 
 
 def test_a_failure_in_the_middle_takes_back_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,10 +408,10 @@ def test_a_failure_in_the_middle_takes_back_what_was_written(tmp_path: Path, mon
     proposal = proposed(tmp_path)
     put = module._put
 
-    def fails(path: Path, text: str) -> None:
+    def fails(path: Path, change: Change) -> None:
         if path.name == "Makefile":
             raise OSError(28, "No space left on device", str(path))
-        put(path, text)
+        put(path, change)
 
     monkeypatch.setattr(module, "_put", fails)
     with pytest.raises(Failed, match="Makefile cannot be written: No space left"):
@@ -245,8 +425,32 @@ names = st.text(st.characters(exclude_characters="/\x00", exclude_categories=["C
 )
 
 
+ports = st.one_of(
+    st.sampled_from(["80:8000", "8000", "22:22", "${P:-1}:80/tcp", "x"]), st.integers(0, 99999), st.text(max_size=9)
+)
+folders_of_services = st.sampled_from([".", "./api", "../x", "/abs", "${X}", "a b", "-x", "~", "https://x/y.git"])
+built = st.fixed_dictionaries(
+    {
+        "build": st.one_of(
+            folders_of_services, st.fixed_dictionaries({"context": folders_of_services, "dockerfile": names})
+        )
+    },
+    optional={
+        "ports": st.lists(ports, max_size=2),
+        "healthcheck": st.just({"test": ["CMD", "curl", "http://localhost:8000/ready"]}),
+        "environment": st.dictionaries(
+            names, st.sampled_from(["${A}", "${DB_PASSWORD:?}", "${T:-x y}", "$$x", "${B:-1}"]), max_size=3
+        ),
+        "volumes": st.lists(st.sampled_from(["./a:/a", "data:/data"]), max_size=2),
+    },
+)
+compose_files = st.one_of(
+    st.text(max_size=80), st.dictionaries(names, built, max_size=4).map(lambda found: json.dumps({"services": found}))
+)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(names, max_size=4, unique_by=str.lower), st.text(max_size=80))
+@given(st.lists(names, max_size=4, unique_by=str.lower), compose_files)
 def test_any_folder_names_and_any_compose_file(folders: list[str], compose: str) -> None:
     with tempfile.TemporaryDirectory() as home:
         root = Path(home)
@@ -259,6 +463,8 @@ def test_any_folder_names_and_any_compose_file(folders: list[str], compose: str)
         write(proposal.changes, root)
         load(root, environ={})
         assert proposed(root).changes == ()
+        template = root / ".env.template"
+        assert not template.exists() or parse(template.read_bytes()).wrong == ()
 
 
 @given(st.text())
@@ -266,3 +472,10 @@ def test_a_name_out_of_any_text_is_a_name(text: str) -> None:
     from shiptasks.config.types import check_name
 
     check_name(name_of(text))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_is_quoted_as_toml_reads_it(text: str) -> None:
+    from shiptasks.config.toml import parse as parse_toml
+
+    assert parse_toml(f"x = {quoted(text)}") == {"x": text}

@@ -12,6 +12,7 @@ from typing import Any
 from shiptasks.onboard.dockerfile import as_port, asked
 
 _FILE = re.compile(r"(?:docker-)?compose(?:[.-](?P<kind>[A-Za-z0-9_-]+))?\.ya?ml")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")  # Compose takes no other
 _PRODUCTION = ("prod", "production")
 _DEFAULT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*):?-([A-Za-z0-9_.:/@+-]*)\}")
 _DEEPEST_MERGE = 20
@@ -82,7 +83,7 @@ def _read(text: str) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and dicts only
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # makes texts, lists and dicts only
     except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     return _merged(document)
@@ -114,8 +115,8 @@ def _list(value: Any) -> list[Any]:
 
 def _service(folder: PurePosixPath, name: str, service: dict[str, Any]) -> ComposeService | None:
     build = service.get("build")
-    build = {"context": build} if isinstance(build, str) else _merged(build)
-    if not build:
+    build = {"context": build} if isinstance(build, str) and build else _merged(build)
+    if not build or not _NAME.fullmatch(name):
         return None
     context = _inside(folder, _text(build.get("context")) or ".")
     dockerfile = _text(build.get("dockerfile"))

@@ -1,48 +1,39 @@
-"""What there is in a repository: Dockerfiles, a Compose file, linters and tests. Looks only; a bounded walk."""
+"""What there is in a repository: Dockerfiles, Compose files, linters and tests. Looks only; a bounded walk."""
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
+import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from shiptasks.envfile.needs import scan
+from shiptasks.onboard.composefile import ComposeFile, choose, is_compose_file, usable
+from shiptasks.onboard.composefile import parse as parse_compose
+from shiptasks.onboard.dockerfile import Recipe
+from shiptasks.onboard.dockerfile import parse as parse_dockerfile
+from shiptasks.onboard.tools import Package, Tools
 
 _SKIPPED = {"node_modules", "vendor", "venv", "env", "dist", "build", "target", "__pycache__", "site-packages"}
 _DEEPEST = 3
 _MOST = 20_000  # entries of folders that are looked at
-_COMPOSE = (
-    *(f"{stem}.{suffix}" for stem in ("compose.production", "compose.prod", "docker-compose.production")
-      for suffix in ("yaml", "yml")),
-    *("docker-compose.prod.yml", "docker-compose.prod.yaml"),
-    *("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"),
-)  # fmt: skip
+_LARGEST = 1_000_000  # bytes of a file that are read
+_DOCKERFILE = re.compile(r"(?:Dockerfile|Containerfile)(?:\.[A-Za-z0-9_-]+)?|[A-Za-z0-9_-]+\.Dockerfile")
+_LOCKS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun"}
 
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """A Dockerfile, relative to the root; `port` is what it EXPOSEs, `stages` its named ones."""
+    """A Dockerfile, relative to the root."""
 
     path: PurePosixPath
-    port: int | None
-    alone: bool
-    """Nothing else is in its folder: it builds from somewhere else."""
-
-
-@dataclass(frozen=True)
-class ComposeService:
-    """A service that a Compose file builds. Paths are relative to the root."""
-
-    name: str
-    context: str
-    dockerfile: str
-    target: str
-    port: int | None
+    recipe: Recipe
+    from_root: bool
+    """It builds from the root of the repository: what it copies is there, and not beside it."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +42,21 @@ class Repository:
 
     root: Path
     name: str
+    host: str
+    """`github.com` of the git remote; empty without one."""
     owner: str
     """Who the git remote belongs to, such as `acme`; empty when unknown."""
     pyproject: str | None
     configured: bool
     """There is a table [tool.shiptasks] already."""
-    tools: dict[str, Any]
-    """`[tool]` of pyproject.toml."""
-    scripts: dict[str, str]
-    """Of package.json."""
     files: frozenset[str]
     """Names in the root."""
+    tools: Tools
     dockerfiles: tuple[Dockerfile, ...]
-    compose_file: str
-    services: tuple[ComposeService, ...]
-    variables: dict[str, bool]
-    """Variables that the Compose file names, and whether they have no default."""
+    compose: ComposeFile | None
+    """The one for production."""
+    others: tuple[ComposeFile, ...]
+    """All other Compose files, the likeliest first."""
     git: bool
 
 
@@ -77,102 +67,127 @@ def look(root: Path) -> Repository:
 
     pyproject = root / "pyproject.toml"
     source = read(pyproject, TABLE) if os.path.lexists(pyproject) else None
-    tools = source.document.get("tool") if source else None
+    tables = source.document.get("tool") if source else None
     files = frozenset(entry.name for entry in os.scandir(root))
-    compose_file = next((name for name in _COMPOSE if name in files), "")
-    text = _text(root / compose_file) if compose_file else ""
-    remote = _remote(root)
+    found = sorted(_walk(root), key=lambda path: (len(path.parts), str(path)))
+    dockerfiles = tuple(_dockerfile(root, path) for path in found if _DOCKERFILE.fullmatch(path.name))
+    composes = sorted(
+        (parse_compose(path, text_of(root / path)) for path in found if is_compose_file(path.name)),
+        key=lambda each: each.rank,
+    )
+    chosen = choose(tuple(composes))
+    remote = _remote(root).split("/")
+    before = pyproject.read_bytes().decode("utf-8") if source else None
     return Repository(
         root=root,
-        name=remote.rpartition("/")[2] or root.name,
-        owner=remote.rpartition("/")[0].rpartition("/")[2],
-        pyproject=pyproject.read_bytes().decode("utf-8") if source else None,
+        name=remote[-1] or root.name,
+        host=remote[0],
+        owner=remote[-2] if len(remote) > 2 else "",
+        pyproject=before,
         configured=source is not None and source.table is not None,
-        tools=tools if isinstance(tools, dict) else {},
-        scripts=_scripts(root),
         files=files,
-        dockerfiles=tuple(sorted(_dockerfiles(root), key=lambda each: (len(each.path.parts), str(each.path)))),
-        compose_file=compose_file,
-        services=tuple(_services(text)),
-        variables={name: need.needed for name, need in scan(text).variables.items()},
+        tools=Tools(
+            files=files,
+            tables=tables if isinstance(tables, dict) else {},
+            sections=frozenset(_sections(root)),
+            requirements="\n".join([_without_comments(before or ""), *_requirements(root, files)]),
+            packages=tuple(_packages(root, found)),
+            targets=frozenset(_targets(root)),
+            dockerfiles=tuple(str(each.path) for each in dockerfiles),
+        ),
+        dockerfiles=dockerfiles,
+        compose=chosen,
+        others=tuple(each for each in composes if each is not chosen),
         git=(root / ".git").exists(),
     )
 
 
-def _dockerfiles(root: Path) -> Iterator[Dockerfile]:
-    seen = 0
+def text_of(path: Path) -> str:
+    """The beginning of a regular file; empty for one that cannot be read."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return ""  # a pipe would wait for ever
+        with path.open("rb") as file:
+            return file.read(_LARGEST).decode("utf-8", "replace").replace("\r\n", "\n")
+    except (OSError, RuntimeError):
+        return ""
+
+
+def _walk(root: Path) -> Iterator[PurePosixPath]:
+    """The files of interest, relative to the root. Links are not followed out of the repository."""
+    seen, top = 0, root.resolve()
     for folder, folders, names in os.walk(root):
         seen += len(folders) + len(names)
-        depth = len(Path(folder).relative_to(root).parts)
-        folders[:] = sorted(
-            each for each in folders if each not in _SKIPPED and not each.startswith(".") and _usable(each)
-        )
-        if depth >= _DEEPEST or seen > _MOST:
+        below = Path(folder).relative_to(root)
+        folders[:] = sorted(each for each in folders if each not in _SKIPPED and each[0] != "." and usable(each))
+        if len(below.parts) >= _DEEPEST or seen > _MOST:
             folders.clear()
         for name in sorted(names):
-            if re.fullmatch(r"Dockerfile(\.[A-Za-z0-9_-]+)?|[A-Za-z0-9_-]+\.Dockerfile", name):
+            if _DOCKERFILE.fullmatch(name) or is_compose_file(name) or name == "package.json":
                 path = Path(folder) / name
-                if path.is_symlink() and root.resolve() not in path.resolve().parents:
-                    continue
-                others = [each for each in (*folders, *names) if "ockerfile" not in each and each != ".dockerignore"]
-                yield Dockerfile(PurePosixPath(path.relative_to(root).as_posix()), _exposed(_text(path)), not others)
+                if not path.is_symlink() or top in Path(os.path.realpath(path)).parents:
+                    yield PurePosixPath((below / name).as_posix())
 
 
-def _usable(path: str) -> bool:
-    """Whether the configuration takes it as a path inside the repository."""
-    return path.isprintable() and not path.startswith(("-", "~", "/")) and ".." not in path.split("/")
+def _dockerfile(root: Path, path: PurePosixPath) -> Dockerfile:
+    recipe = parse_dockerfile(text_of(root / path))
+    beside, at_root = ([_is_there(folder, name) for name in recipe.sources] for folder in (root / path.parent, root))
+    return Dockerfile(path, recipe, from_root=sum(at_root) > sum(beside) and str(path.parent) != ".")
 
 
-def _exposed(text: str) -> int | None:
-    match = re.search(r"^\s*EXPOSE\s+(\d{1,5})\b", text, re.MULTILINE | re.IGNORECASE)
-    return int(match[1]) if match and 0 < int(match[1]) < 65536 else None
-
-
-def _services(text: str) -> Iterator[ComposeService]:
-    """The services that are built. A file that is not YAML, or no Compose file, has none."""
-    import yaml
-
+def _is_there(folder: Path, name: str) -> bool:
+    """Whether a source of COPY names something in the folder; `.` is in every folder that has more than Dockerfiles."""
     try:
-        document = yaml.safe_load(text)
-        found = document["services"].items()
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError, RecursionError):
-        return
-    for name, service in found:
-        build = service.get("build") if isinstance(service, dict) else None
-        if not isinstance(name, str) or not build:
+        if name.strip("./"):
+            return (folder / name.lstrip("/")).exists()
+        return any(not _DOCKERFILE.fullmatch(each.name) and each.name[0] != "." for each in folder.iterdir())
+    except (OSError, ValueError):
+        return False
+
+
+def _packages(root: Path, found: Iterable[PurePosixPath]) -> Iterator[Package]:
+    """Those with scripts; only that of the root in a workspace, which runs the others itself."""
+    manager = ""
+    for path in (each for each in found if each.name == "package.json"):
+        folder = "" if str(path.parent) == "." else str(path.parent)
+        try:
+            document = json.loads(text_of(root / path) or "{}")
+            scripts = {str(name): str(command) for name, command in document.get("scripts", {}).items()}
+        except (ValueError, AttributeError, RecursionError):
             continue
-        build = {"context": build} if isinstance(build, str) else build if isinstance(build, dict) else {}
-        context = PurePosixPath(str(build.get("context", ".")))
-        dockerfile, target = str(build.get("dockerfile", "")), str(build.get("target", ""))
-        outside = context.is_absolute() or ".." in context.parts or "$" in str(context)
-        if outside or not _usable(str(context)) or (dockerfile and not _usable(dockerfile)):
+        locks = (name for name in _LOCKS if (root / path.parent / name).exists())
+        own = next((_LOCKS[name] for name in locks), "")
+        manager = manager or (own if not folder else "")
+        yield Package(folder, own or manager or "npm", scripts)
+        if not folder and ("workspaces" in document or (root / "pnpm-workspace.yaml").exists()):
+            return
+
+
+def _sections(root: Path) -> Iterator[str]:
+    for name in ("setup.cfg", "tox.ini"):
+        parser = configparser.RawConfigParser(strict=False)
+        try:
+            parser.read_string(text_of(root / name))
+        except (configparser.Error, ValueError):
             continue
-        yield ComposeService(
-            name=name,
-            context=str(context),
-            dockerfile=str(context / dockerfile) if dockerfile else "",
-            target=target if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", target) else "",
-            port=_port(service),
-        )
+        yield from parser.sections()
 
 
-def _port(service: dict[str, Any]) -> int | None:
-    """The port inside the container that the file publishes or exposes."""
-    for key in ("expose", "ports"):
-        values = service.get(key)
-        for value in values if isinstance(values, list) else ():
-            inner = value.get("target") if isinstance(value, dict) else str(value).rpartition(":")[2].partition("/")[0]
-            if str(inner).isdigit() and 0 < int(str(inner)) < 65536:
-                return int(str(inner))
-    return None
+def _requirements(root: Path, files: Iterable[str]) -> Iterator[str]:
+    for name in sorted(files):
+        if re.fullmatch(r"requirements[A-Za-z0-9_.-]*\.(txt|in)", name):
+            yield _without_comments(text_of(root / name))
 
 
-def _scripts(root: Path) -> dict[str, str]:
-    try:
-        found = json.loads(_text(root / "package.json") or "{}")["scripts"]
-        return {str(name): str(command) for name, command in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+def _without_comments(text: str) -> str:
+    return re.sub(r"(?m)(^|\s)#.*$", "", text)
+
+
+def _targets(root: Path) -> Iterator[str]:
+    text = text_of(root / "Makefile")
+    for match in re.finditer(r"(?m)^([A-Za-z0-9_-]+)[ \t]*:(?!=)[^\n]*\n((?:\t[^\n]*\n?)*)", text):
+        if not re.search(r"\binv(oke)?\b", match[2]):
+            yield match[1]
 
 
 def _remote(root: Path) -> str:
@@ -181,14 +196,9 @@ def _remote(root: Path) -> str:
 
     argv = ["git", "-C", str(root), "config", "--get", "remote.origin.url"]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
+        )
     except OSError:
         return ""
     return web_address(done.stdout.strip()).partition("://")[2]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

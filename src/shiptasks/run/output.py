@@ -55,10 +55,18 @@ def show_error(error: ShiptasksError) -> None:
     error.reported = True
 
 
-def to_people(text: str) -> None:
-    """Show a text that belongs to no run, on stdout; what could drive the terminal is replaced."""
-    sys.stdout.write("\n".join(clean(line) for line in text.splitlines()) + "\n")
-    sys.stdout.flush()
+def to_people(text: str, *, aside: bool = False) -> None:
+    """Show a text that belongs to no run, on stdout, or on stderr where stdout is data."""
+    stream = sys.stderr if aside else sys.stdout
+    stream.write(printable(text) + "\n")
+    stream.flush()
+
+
+def printable(text: str) -> str:
+    """The text without what could drive the terminal, or what the terminal's encoding cannot say."""
+    cleaned = "\n".join(clean(line) for line in text.split("\n"))
+    encoding = sys.stdout.encoding or "utf-8"
+    return cleaned.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def text_of(error: ShiptasksError) -> str:

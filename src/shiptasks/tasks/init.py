@@ -17,7 +17,7 @@ def init(c: Context, plan: bool = False, yes: bool = False, format: str = "text"
     from shiptasks.onboard.look import look
     from shiptasks.onboard.propose import names, propose
     from shiptasks.onboard.write import check, diff, texts, write
-    from shiptasks.run.output import to_people
+    from shiptasks.run.output import printable, to_people
     from shiptasks.run.signals import confirm
 
     root = Path(c.config.get("shiptasks", {}).get("root", "") or _top(Path.cwd()))
@@ -29,18 +29,25 @@ def init(c: Context, plan: bool = False, yes: bool = False, format: str = "text"
     told = [changes.rstrip("\n")] if files else ["nothing to do: the repository is set up"]
     told += [f"! {note}" for note in proposal.notes]
     if plan or not files:
-        answer(format, {**data, "written": []}, "\n".join(told))
+        answer(format, {**data, "written": []}, printable("\n".join(told)))
         return
-    if format == "text":
-        to_people("\n".join(told))
-    confirm(f"write {names(proposal.changes)}?", yes=yes)
+    to_people("\n".join(told), aside=format == "json")
+    confirm(f"write {names(proposal.changes)} in {printable(str(root))}?", yes=yes)
     write(proposal.changes, root)
-    after = f"wrote {names(proposal.changes)}\nnext: inv --list, inv config, inv doctor"
-    answer(format, {**data, "written": files}, after)
+    after = f"wrote {names(proposal.changes)} in {root}\nnext: inv --list, inv config, inv doctor"
+    answer(format, {**data, "written": files}, printable(after))
 
 
 def _top(start: Path) -> Path:
-    """The top of the git repository around a folder that has no configuration; the folder itself without one."""
-    if (start / "pyproject.toml").exists():
-        return start
+    """The repository that a folder is in: one that is set up, else the top of the git repository, else the folder."""
+    from shiptasks.config.load import TABLE, find_root
+    from shiptasks.config.source import read
+    from shiptasks.errors import UsageError
+
+    try:
+        root = find_root(start)
+        if read(root / "pyproject.toml", TABLE).table is not None:
+            return root
+    except UsageError:
+        pass  # there is none yet, or one that `look` answers
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
