@@ -183,3 +183,9 @@ def test_where_tells_the_place_of_every_value(shop: Path) -> None:
     assert project.where("registry") == "SHIPTASKS_REGISTRY"
     assert project.where("proxy", "port") == "--set proxy.port"
     assert project.where("ssh", "key").startswith("pyproject.toml")
+
+
+def test_what_a_hook_is_told_by_is_no_configuration() -> None:
+    from shiptasks.run.hooks import WITHIN, HookContext
+
+    assert {*HookContext("deploy", "before", "shop").variables(), WITHIN} <= RESERVED

@@ -19,7 +19,7 @@ PREFIX = "SHIPTASKS_"
 RESERVED = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("DEBUG", "FORMAT"),
+        "DEBUG",
         # What a hook is told: see run/hooks.py.
         *("TASK", "STAGE", "WHEN", "ENVIRONMENT", "VERSION", "REVISION", "HOSTS", "OUTCOME", "ERROR", "RUN", "WITHIN"),
     )
