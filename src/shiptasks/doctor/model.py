@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -47,10 +48,10 @@ class Report:
         """Plain data, as `inv doctor --format=json` prints it."""
         return {"ok": self.ok, "summary": self.summary, "findings": [asdict(finding) for finding in self.findings]}
 
-    def text(self, *, verbose: bool = False) -> str:
+    def text(self, *, verbose: bool = False, columns: int = 120) -> str:
         """What is wrong first, each with its remedy; then the rest, if `verbose`, else what was skipped and why."""
         wrong: Sequence[Outcome] = ("fail", "warn")
-        parts = [_block(one) for outcome in wrong for one in self.findings if one.outcome == outcome]
+        parts = [_block(one, columns) for outcome in wrong for one in self.findings if one.outcome == outcome]
         rest = [one for one in self.findings if one.outcome == "skip" or (verbose and one.outcome == "ok")]
         if rest:
             rows = [(_MARKS[one.outcome], one.group, one.name, one.detail) for one in rest]
@@ -58,8 +59,13 @@ class Report:
         return "\n".join(parts)
 
 
-def _block(one: Finding) -> str:
+def _block(one: Finding, columns: int) -> str:
     lines = [f"{_MARKS[one.outcome]}  {one.group}: {one.name}: {one.detail}"]
     if one.remedy:
         lines.append(f"      next: {one.remedy}")
-    return "\n".join(lines)
+    return "\n".join(
+        textwrap.fill(
+            line, max(40, columns), subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+        )
+        for line in lines
+    )

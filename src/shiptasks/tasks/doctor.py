@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from shiptasks.tasks._task import project_of, task
@@ -37,6 +38,6 @@ def doctor(c: Context, env: str = "", offline: bool = False, verbose: bool = Fal
                 found += there
         report = Report(tuple(found))
         run.result, run.summary = report.data(), report.summary
-        run.show(report.text(verbose=verbose))
+        run.show(report.text(verbose=verbose, columns=shutil.get_terminal_size((120, 24)).columns))
         if not report.ok:
             raise Failed(f"not ready: {report.summary}", hint="each finding above says what to do")
