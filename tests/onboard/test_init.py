@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +19,8 @@ from shiptasks.config.load import load
 from shiptasks.config.model import Project
 from shiptasks.envfile.dotenv import parse
 from shiptasks.errors import Failed, Refused, UsageError
+from shiptasks.onboard.composefile import parse as parse_compose
+from shiptasks.onboard.dockerfile import parse as parse_dockerfile
 from shiptasks.onboard.look import look
 from shiptasks.onboard.names import name_of, quoted
 from shiptasks.onboard.propose import Change, Proposal, propose
@@ -390,6 +392,69 @@ def test_it_sets_up_the_repository_and_not_a_folder_in_it(tmp_path: Path) -> Non
     assert "[tool.shiptasks]" in (tmp_path / "pyproject.toml").read_text()
     assert run(part, "init").stdout.startswith("nothing to do")
     assert (part / "pyproject.toml").read_text() == "[tool.x]\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(Refused, match=r"^pyproject.toml cannot be written$"):
+            proposed(tmp_path)
+    finally:
+        tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "health"),
+    [
+        ("EXPOSE 80/tcp 443\n", 80, ""),
+        ("EXPOSE 53/udp 99999 8080\n", 8080, ""),
+        ("ARG PORT=3000\nEXPOSE ${PORT}\n", 3000, ""),
+        ("EXPOSE $NOBODY\n", None, ""),
+        ("expose 1\nFROM x\nEXPOSE 2\n", 2, ""),
+        ("# EXPOSE 1\nRUN echo EXPOSE 2\n", None, ""),
+        ("HEALTHCHECK --interval=5s \\\n # why\n  CMD curl -f http://localhost:80/up || exit 1\n", None, "/up"),
+        ('HEALTHCHECK CMD ["wget", "-q", "http://127.0.0.1:80"]\n', None, "/"),
+        ("HEALTHCHECK NONE\n", None, ""),
+    ],
+)
+def test_what_a_dockerfile_tells(text: str, port: int | None, health: str) -> None:
+    recipe = parse_dockerfile(text)
+    assert (recipe.port, recipe.health) == (port, health)
+
+
+@given(st.text())
+def test_any_text_is_a_dockerfile_without_a_traceback(text: str) -> None:
+    recipe = parse_dockerfile(text)
+    assert recipe.port is None or 0 < recipe.port < 65536
+
+
+def test_a_compose_file_with_merges_and_tags_is_understood() -> None:
+    text = """\
+x-base: &base {build: {context: ..}, expose: [9000]}
+services:
+  api: {<<: *base, ports: !reset [], healthcheck: {test: [CMD, curl, "http://localhost:9000/ready"]}}
+  outside: {build: ../..}
+  later: {build: "${WHERE}"}
+  remote: {build: "https://example.com/x.git"}
+"""
+    file = parse_compose(PurePosixPath("deploy/compose.yaml"), text)
+    (api,) = file.services
+    assert (api.name, api.context, api.port, api.health, api.hindrances) == ("api", ".", 9000, "/ready", ())
+
+
+def test_a_compose_file_in_a_folder_is_found(tmp_path: Path) -> None:
+    files(tmp_path, deploy__compose_dot_yaml="services: {api: {build: ../api}}\n", api__Dockerfile="FROM x\n")
+    project = configured(tmp_path)
+    assert (project.compose_file, project.services["api"].context) == ("deploy/compose.yaml", "api")
+
+
+def test_a_production_file_that_is_an_overlay_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {api: {build: .}}\n")
+    (tmp_path / "compose.prod.yaml").write_text("services: {api: {restart: always}}\n")
+    assert configured(tmp_path).compose_file == "compose.yaml"
+    told = "compose.prod.yaml lies over another file, and a deploy takes one: put it into compose.yaml"
+    assert told in proposed(tmp_path).notes
 
 
 def test_json_holds_stdout_alone_and_the_diff_is_shown_beside(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def _notes(found: Repository, built: list[Found]) -> Iterator[str]:
     if not found.git:
         yield "this is no git repository: versions must be named, as in `inv build --version=1.0.0`"
     if found.compose is None:
-        yield "there is no Compose file for production: a deploy needs one (docs/quickstart.md says what is in it)"
+        yield "there is no Compose file for production: a deploy needs one, with each service by its name"
         return
     for other in found.others:
         if other.kind in ("prod", "production") and not other.whole:
