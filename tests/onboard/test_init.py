@@ -457,6 +457,17 @@ def test_a_production_file_that_is_an_overlay_is_not_taken(tmp_path: Path) -> No
     assert told in proposed(tmp_path).notes
 
 
+@pytest.mark.parametrize("git", [True, False])
+def test_what_is_set_up_around_the_repository_is_not_its_own(tmp_path: Path, git: bool) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.shiptasks]\nproject = "around"\n')
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    if git:
+        subprocess.run(["git", "init", "-q", str(inner)], check=True)
+    assert run(inner, "init", "--yes").returncode == 0
+    assert 'project = "inner"' in (inner / "pyproject.toml").read_text()
+
+
 def test_json_holds_stdout_alone_and_the_diff_is_shown_beside(tmp_path: Path) -> None:
     refused = run(tmp_path, "init", "--format=json")
     assert refused.returncode == 3

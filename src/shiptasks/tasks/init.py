@@ -39,15 +39,18 @@ def init(c: Context, plan: bool = False, yes: bool = False, format: str = "text"
 
 
 def _top(start: Path) -> Path:
-    """The repository that a folder is in: one that is set up, else the top of the git repository, else the folder."""
+    """The repository that a folder is in: what is set up in the git repository, else its top; the folder without git."""
     from shiptasks.config.load import TABLE, find_root
     from shiptasks.config.source import read
     from shiptasks.errors import UsageError
 
+    top = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), None)
+    if top is None:
+        return start
     try:
         root = find_root(start)
-        if read(root / "pyproject.toml", TABLE).table is not None:
+        if top in (root, *root.parents) and read(root / "pyproject.toml", TABLE).table is not None:
             return root
     except UsageError:
         pass  # there is none yet, or one that `look` answers
-    return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
+    return top
