@@ -39,7 +39,7 @@ def init(c: Context, plan: bool = False, yes: bool = False, format: str = "text"
 
 
 def _top(start: Path) -> Path:
-    """The repository that a folder is in: what is set up in the git repository, else its top; the folder without git."""
+    """The repository that a folder is in: what is set up in the git one, else its top; the folder without git."""
     from shiptasks.config.load import TABLE, find_root
     from shiptasks.config.source import read
     from shiptasks.errors import UsageError
