@@ -329,7 +329,7 @@ def _quoted(text: str) -> str:
 def test_any_table_gives_a_project_or_errors_with_a_place(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, object], environment: str
 ) -> None:
-    root = tmp_path_factory.getbasetemp()
+    root = tmp_path_factory.mktemp("any", numbered=True)
     (root / "pyproject.toml").write_text(
         "[tool.shiptasks]\n" + "".join(f"{_quoted(key)} = {_toml(value)}\n" for key, value in table.items())
     )
