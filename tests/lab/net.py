@@ -99,6 +99,11 @@ def exists(interface: str) -> bool:
         return False
 
 
+def forget(number: int) -> None:
+    """Forget that nobody answered for this host's address."""
+    run(["ip", "neigh", "flush", "to", address(number), "dev", bridge()], env=system_env(), check=False)
+
+
 def ip(*commands: str) -> None:
     """Run `ip` with each of these commands. Raises LabError at the first that fails."""
     for command in commands:

@@ -152,6 +152,8 @@ class Host:
         """Plug its cable in again."""
         if net.exists(net.cable(self.number)):
             net.ip(f"link set {net.cable(self.number)} up")
+            # Who asked in vain meanwhile remembers for some seconds that nobody has this address.
+            net.forget(self.number)
 
     def pause(self) -> None:
         """Freeze every process of it, containers included: the address is there, nothing answers."""

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("lab_images")
 
 SLOW = 1.5
 """Seconds that one instruction of each image takes without a cache: long enough to see the two overlap."""
+UNCOMMITTED = "0.0.0-dev.uncommitted"
 
 PYPROJECT = """\
 [tool.shiptasks]
@@ -42,7 +43,7 @@ project = "{name}"
 context = "api"
 target = "final"
 [tool.shiptasks.services.api.args]
-GREETING = 'it is ${{not}} "interpolated" %{{ at all }}'
+GREETING = 'it is $${{not}} "interpolated" %{{ at all }}'
 [tool.shiptasks.services.web]
 context = "web"
 dockerfile = "docker/web.Dockerfile"
@@ -87,7 +88,8 @@ def repository(tmp_path: Path) -> Iterator[Path]:
     write(tmp_path, name)
     yield tmp_path
     with client() as api:
-        for tag in [f"{load(tmp_path).image_name(service)}:1.0.0" for service in ("api", "web")]:
+        names = [load(tmp_path).image_name(service) for service in ("api", "web")]
+        for tag in [f"{name}:{version}" for name in names for version in ("1.0.0", UNCOMMITTED)]:
             with contextlib.suppress(ImageNotFound):
                 api.images.remove(tag, force=True)
 
@@ -246,11 +248,12 @@ def test_the_command_prints_a_table_or_one_json_document(repository: Path) -> No
     assert out.startswith("+ api  ")
 
 
-def test_without_a_commit_the_command_asks_for_a_version(repository: Path) -> None:
+def test_without_a_commit_the_version_says_so(repository: Path) -> None:
     process = inv(repository, "build")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "inv build --version=1.0.0" in err
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    images = manifest.load(load(repository), UNCOMMITTED).images
+    assert {image.service for image in images} == {"api", "web"}
 
 
 def test_ctrl_c_ends_the_build_and_leaves_no_manifest(repository: Path) -> None:

@@ -145,7 +145,9 @@ MISFITS = (
     Misfit("bind", '"data:/data"', '"./data:/data"', ("services.redis.volumes", "does not travel")),
     Misfit("yaml", "services:", "services: [", ("compose.yaml cannot be used",)),
     Misfit("key", "image: api", "imgae: api", ("compose.yaml cannot be used", "imgae")),
-    Misfit("variable", "${GREETING:-}", "${GREETING:?set it}", ("compose.yaml cannot be used", "GREETING", "set it")),
+    Misfit(
+        "variable", "${GREETING:-}", "${GREETING:?set it}", ("compose.yaml:11: GREETING is not set", "add GREETING=")
+    ),
 )
 
 

@@ -16,6 +16,14 @@ from tests.lab.sshhost import Host
 PORT = 8080  # of the hosts' own, which nobody else has
 
 
+def _environment(name: str, *hosts: Remote) -> str:
+    entries = ", ".join(f'"{host.entry}"' for host in hosts)
+    return (
+        f"[tool.shiptasks.environments.{name}]\nhosts = [{entries}]\n"
+        f'[tool.shiptasks.ssh]\nconfig = "{access.ssh_config()}"\n'
+    )
+
+
 @pytest.fixture(scope="module")
 def product(
     lab_hosts: Callable[[int], list[Host]],
@@ -27,18 +35,14 @@ def product(
     hosts = lab_hosts(2)
     product = Product(tmp_path_factory.mktemp("ssh") / "product", port=PORT)
     one, two = (Remote(product, host) for host in hosts)
-    product.configure(
-        top=f'registry = "{lab_registry.name}/acme"',
-        end=f'[tool.shiptasks.environments.one]\nhosts = ["{one.entry}"]\n'
-        f'[tool.shiptasks.environments.two]\nhosts = ["{one.entry}", "{two.entry}"]\n'
-        f'[tool.shiptasks.ssh]\nconfig = "{access.ssh_config()}"\n',
-    )
+    product.configure(top=f'registry = "{lab_registry.name}/acme"', end=_environment("one", one))
     product.env, product.host = "one", one
     try:
         product.build("1.0.0", "--push")
         product.build("1.1.0", "--push")
         yield product
     finally:
+        product.configure(end=_environment("two", one, two))
         product.env, product.host = "two", two
         try:
             product.remove()
@@ -59,8 +63,7 @@ def far(
     host = Remote(product, lab_hosts(2)[1])
     product.configure(
         top=f'registry = "{lab_registry.name}/acme"',
-        end=f'[tool.shiptasks.environments.far]\nhosts = ["{host.entry}"]\n'
-        f'[tool.shiptasks.ssh]\nconfig = "{access.ssh_config()}"\n',
+        end=_environment("far", host),
     )
     product.env, product.host = "far", host
     try:
@@ -214,6 +217,7 @@ def test_two_hosts_one_after_the_other_and_back_together(
     ended = product.inv("down", "--yes", "--volumes")
     assert ended.code == 0, str(ended)
     assert not product.observed().containers
+    product.configure(end=_environment("two", *(Remote(product, host) for host in hosts)))
     product.env = "two"
     ended = product.inv("deploy", "--version=1.0.0", timeout=120)
     assert ended.code == 0, str(ended)
