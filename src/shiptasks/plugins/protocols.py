@@ -44,13 +44,14 @@ class Hosts(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a scanner found. `line` is 0 where there is none."""
+    """Something that a tool found. `line` and `column` count from 1, and are 0 where there is none."""
 
     file: str
     line: int
     rule: str
     message: str
     severity: Severity
+    column: int = 0
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file

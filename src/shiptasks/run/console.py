@@ -33,6 +33,7 @@ _STYLES: Mapping[str, str] = {
     "skipped": "dim",
     "warned": "yellow",
     "interrupted": "yellow",
+    "cached": "dim",
     "info": "",
     "warning": "yellow",
     "error": "red",

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from shiptasks.errors import Interrupted, ShiptasksError
+from shiptasks.plugins.protocols import Severity
 from shiptasks.run.secrets import Secrets
 
-Outcome = Literal["ok", "failed", "skipped", "warned", "interrupted"]
+Outcome = Literal["ok", "failed", "skipped", "warned", "interrupted", "cached"]
 Stream = Literal["stdout", "stderr"]
 Level = Literal["info", "warning", "error"]
 
@@ -43,13 +44,18 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
-    """A unit of work began. `step` is unique in the run; `stage` groups steps; `host` and `service` say where."""
+    """A unit of work began. `step` is unique in the run; `stage` groups steps; `host` and `service` say where.
+
+    `alone` is the command that runs just this step again. The output of such a step, if it fails, is shown in full at
+    the end of the run, once, with that command; that of other steps at once, its last lines.
+    """
 
     step: str
     title: str
     stage: str = ""
     host: str = ""
     service: str = ""
+    alone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +83,24 @@ class StepFinished(Event):
     outcome: Outcome
     seconds: float
     detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFinding(Event):
+    """Something that a step's tool found, at a place in a file relative to pyproject.toml. 0: no line, no column.
+
+    Told when the tool has ended, before StepFinished. `blocking` findings are why the step failed.
+    """
+
+    step: str
+    tool: str
+    file: str
+    line: int
+    column: int
+    rule: str
+    message: str
+    severity: Severity
+    blocking: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +196,9 @@ class Bus:
         self.emit(Notice(text=text, level=level))
 
     @contextmanager
-    def step(self, title: str, *, stage: str = "", host: str = "", service: str = "") -> Iterator[StepHandle]:
+    def step(
+        self, title: str, *, stage: str = "", host: str = "", service: str = "", alone: str = ""
+    ) -> Iterator[StepHandle]:
         """Tell the start and the end of a step; the end tells `failed` when the body raises.
 
         The body may set `handle.outcome` and `handle.detail`; the detail of one that raised is its error's sentence.
@@ -180,7 +206,7 @@ class Bus:
         with self._lock:
             self._count += 1
             handle = StepHandle(self, f"{self._count:03d}")
-        self.emit(StepStarted(step=handle.step, title=title, stage=stage, host=host, service=service))
+        self.emit(StepStarted(step=handle.step, title=title, stage=stage, host=host, service=service, alone=alone))
         began = time.monotonic()
         outcome: Outcome = "failed"
         try:

@@ -30,6 +30,7 @@ _COLOURS = {
     "skipped": _DIM,
     "warned": _YELLOW,
     "interrupted": _YELLOW,
+    "cached": _DIM,
     "warning": _YELLOW,
     "error": _RED,
 }
@@ -130,7 +131,7 @@ class Plain:
         self._columns = columns
         self._colour = colour
         self._folds = folds
-        self._marks = text.Marks() if _can_say(stream, "✓✗›…") else text.ASCII
+        self._marks = text.Marks() if _can_say(stream, "✓✗›…≡") else text.ASCII
         self._run: RunStarted | None = None
         self._steps: dict[str, StepStarted] = {}
         self._output: dict[str, deque[str]] = {}

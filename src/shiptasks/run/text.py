@@ -29,6 +29,7 @@ class Marks:
     skipped: str = "-"
     warned: str = "!"
     interrupted: str = "✗"
+    cached: str = "≡"
     running: str = "›"
     ellipsis: str = "…"
 
@@ -36,7 +37,9 @@ class Marks:
         return str(getattr(self, outcome))
 
 
-ASCII = Marks(ok="ok", failed="FAILED", warned="WARN", interrupted="STOPPED", running=">", ellipsis="...")
+ASCII = Marks(
+    ok="ok", failed="FAILED", warned="WARN", interrupted="STOPPED", cached="cached", running=">", ellipsis="..."
+)
 """For a stream that cannot say the others."""
 
 
