@@ -1,12 +1,161 @@
-"""The configuration of lint and test."""
+"""The configuration of lint, test, bundles, and of what they share."""
 
 from __future__ import annotations
 
-from shiptasks.config.hook import StageHooks, TaskHooks
-from shiptasks.config.types import Command, Name, Table
+import re
+from typing import Annotated, Literal
 
-Commands = Table[Name, Command]
-"""Commands by name."""
+from pydantic import AfterValidator, Field, Strict, model_validator
+
+from shiptasks.config.hook import StageHooks, TaskHooks
+from shiptasks.config.section import Section
+from shiptasks.config.types import Command, Conflicts, RelativePath, Table, VariableName, Words, frozen
+from shiptasks.config.values import Duration
+
+LintPreset = Literal[
+    "ruff",
+    "ruff-format",
+    "black",
+    "flake8",
+    "isort",
+    "pylint",
+    "mypy",
+    "eslint",
+    "hadolint",
+    "shellcheck",
+    "yamllint",
+]
+TestPreset = Literal["pytest", "vitest"]
+RelativePaths = Annotated[tuple[RelativePath, ...], Strict(False)]
+
+
+_PYTHON = re.compile(r"(?:pypy)?3\.\d{1,2}(?:\.\d{1,2})?t?")
+
+
+def _check_python(value: str) -> str:
+    if not _PYTHON.fullmatch(value):
+        raise ValueError('expected a version of Python such as "3.12"')
+    return value
+
+
+PythonVersions = Annotated[tuple[Annotated[str, AfterValidator(_check_python)], ...], Strict(False)]
+
+
+class Stage(Section):
+    """What lint and test commands have in common."""
+
+    text_key = "command"
+
+    command: Command | None = None
+    """Command to run. With shell syntax it is run by bash, where a failure anywhere in a pipe is a failure."""
+    args: Words = ()
+    """Further arguments for the preset's tool."""
+    paths: RelativePaths = ()
+    """What the preset's tool looks at, relative to where it runs; when left out, what it takes by itself."""
+    folder: RelativePath | None = None
+    """Folder to run in, relative to pyproject.toml; its own when left out."""
+    services: Words = ()
+    """Services to run it for, each in the folder of its build context; `["*"]` is all of them."""
+    env: Table[VariableName, str] = frozen()
+    """Further variables for the command."""
+    needs: Words = ()
+    """Stages that must have passed before: `lint.ruff`, or `lint` for all of them."""
+    advisory: bool = False
+    """Report a failure, but never fail the run for it."""
+    timeout: Duration | None = None
+    """Longest time that it may take; that of `[tool.shiptasks.check]` when left out."""
+    budget: Duration | None = None
+    """Time that it should take: more is reported, and fails nothing."""
+    inputs: Words = ()
+    """Files that the result depends on, as patterns such as `src/**/*.py` or `!src/generated/**`: when none of them,
+    nor the command, nor the tool has changed since it last passed, it is not run again."""
+    inputs_env: Words = ()
+    """Names of variables that the result depends on too."""
+
+
+class LintStage(Stage):
+    """`[tool.shiptasks.lint.<name>]`: a lint command. A plain text is its `command`."""
+
+    preset: LintPreset | None = None
+    """Tool that shiptasks knows how to call, and whose findings it can read."""
+    fix: Command | None = None
+    """Command of `inv lint --fix`; presets have their own."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> LintStage:
+        _one_way(self, self.preset)
+        if self.preset and self.fix:
+            raise Conflicts((("fix",), "a preset knows itself how to fix: expected `command`, or no `fix`"))
+        return self
+
+
+class TestStage(Stage):
+    """`[tool.shiptasks.test.<name>]`: a test command. A plain text is its `command`."""
+
+    __test__ = False  # no test of pytest's
+
+    preset: TestPreset | None = None
+    """Tool that shiptasks knows how to call, and whose results it can read."""
+    containers: Words = ()
+    """Containers of `[tool.shiptasks.containers]` that are started for it and removed after it."""
+    python: PythonVersions = ()
+    """Versions of Python to run it with, one stage each, through uv."""
+    shards: int = Field(1, ge=1, le=256)
+    """Parts to split the tests into, one stage each; needs a preset."""
+    reruns: int = Field(0, ge=0, le=10)
+    """How often failed tests are run again; those that pass then are reported as flaky. Needs a preset."""
+    coverage: bool = False
+    """Measure coverage. Needs a preset, or `coverage-files`."""
+    junit: RelativePath | None = None
+    """JUnit report that the command writes, relative to where it runs."""
+    coverage_files: RelativePaths = ()
+    """Coverage that the command writes: data files of coverage.py, or LCOV files, relative to where it runs."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> TestStage:
+        _one_way(self, self.preset)
+        if self.preset is None:
+            asked = {"shards": self.shards > 1, "reruns": self.reruns > 0}
+            if wrong := [key for key, is_asked in asked.items() if is_asked]:
+                raise Conflicts(*(((key,), f"`{key}` needs a `preset`") for key in wrong))
+            if self.coverage and not self.coverage_files:
+                raise Conflicts((("coverage",), "expected a `preset`, or `coverage-files` that the command writes"))
+        elif self.junit or self.coverage_files:
+            keys = [key for key, value in (("junit", self.junit), ("coverage-files", self.coverage_files)) if value]
+            raise Conflicts(*(((key,), "a preset writes its own reports: expected `command`") for key in keys))
+        return self
+
+
+def _one_way(stage: Stage, preset: str | None) -> None:
+    if (stage.command is None) == (preset is None):
+        raise Conflicts(((), "expected either `command` or `preset`"))
+    if preset is None:
+        keys = [key for key, value in (("args", stage.args), ("paths", stage.paths)) if value]
+        if keys:
+            raise Conflicts(*(((key,), f"`{key}` needs a `preset`: write it into the command") for key in keys))
+    if stage.folder and stage.services:
+        raise Conflicts((("folder",), "expected either `folder` or `services`"))
+    if stage.inputs_env and not stage.inputs:
+        raise Conflicts((("inputs-env",), "has no meaning without `inputs`"))
+
+
+class CheckRules(Section):
+    """`[tool.shiptasks.check]`: how stages are run."""
+
+    jobs: int = Field(0, ge=0, le=256)
+    """Most stages at a time; 0 is one for each processor."""
+    keep_going: bool = False
+    """Run all stages to their end, even when one has failed."""
+    timeout: Duration = Duration("30m")
+    """Longest time that a stage may take."""
+    lint_budget: Duration = Duration("2m")
+    """Time that each lint stage should take: more is reported, and fails nothing."""
+    test_budget: Duration = Duration("3m")
+    """Time that each test stage should take: more is reported, and fails nothing."""
+    scan_budget: Duration = Duration("2m")
+    """Time that each scan should take: more is reported, and fails nothing."""
+    base: str = ""
+    """Branch that `--changed` and the trend of the coverage compare with; the remote's default branch when empty."""
 
 
 class CheckHooks(TaskHooks):

@@ -14,6 +14,8 @@ from shiptasks.config.values import Duration
 class Hook(Section):
     """`{ command = "…" }` or `{ task = "…" }`: a hook. A plain text is a command."""
 
+    text_key = "command"
+
     command: Command | None = None
     """Command that runs in the folder of pyproject.toml, with the variables of `docs/hooks.md`."""
     task: str | None = None
@@ -34,9 +36,8 @@ class Hook(Section):
 
 
 def _listed(value: Any) -> Any:
-    """One hook is a list of one; a text is a command."""
-    items = value if isinstance(value, (list, tuple)) else [value]
-    return [{"command": item} if isinstance(item, str) else item for item in items]
+    """One hook is a list of one."""
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
 HookList = Annotated[tuple[Hook, ...], Strict(False), BeforeValidator(_listed)]

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, PrivateAttr
 
 from shiptasks.build.sections import ServiceImage
-from shiptasks.check.sections import CheckHooks, Commands
+from shiptasks.check.sections import CheckHooks, CheckRules, LintStage, TestStage
 from shiptasks.config.hook import TaskHooks
 from shiptasks.config.layers import Layers
 from shiptasks.config.section import Section
@@ -64,10 +64,12 @@ class Project(Section):
     """Registry and path that images go to, as `<registry>/<project>-<service>`. Empty: they stay in the engine."""
     compose_file: RelativePath = "compose.yaml"
     """Compose file for production, relative to pyproject.toml."""
-    lint: Commands = frozen()
-    """Lint commands by name; each runs in the folder of pyproject.toml."""
-    test: Commands = frozen()
-    """Test commands by name; each runs in the folder of pyproject.toml."""
+    lint: Table[Name, LintStage] = frozen()
+    """Lint commands by name."""
+    test: Table[Name, TestStage] = frozen()
+    """Test commands by name."""
+    check: CheckRules = CheckRules()
+    """How lint and test commands are run."""
     services: Annotated[Table[Name, Service], AfterValidator(routes_are_apart)] = frozen()
     """What is built and deployed, by name."""
     proxy: Proxy = Proxy()

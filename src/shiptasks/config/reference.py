@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -95,6 +95,8 @@ _KINDS = {
     "HostPath": ("path on the host", "Absolute, without `..`; letters, digits, `.`, `_`, `-`."),
     "LocalPath": ("path on this machine", "`~` is your home folder."),
     "LocalPaths": ("list of paths on this machine", ""),
+    "RelativePaths": ("list of paths", ""),
+    "PythonVersions": ("list of versions of Python", '`["3.10", "3.13"]`.'),
     "HttpPath": ("HTTP path", 'Begins with `/`: `"/health"`.'),
     "HttpPaths": ("list of HTTP paths", ""),
     "Url": ("address", '`"https://shop.example.com"`, without credentials.'),
@@ -118,8 +120,8 @@ _KINDS = {
     "SecretSources": ("tables `[tool.shiptasks.secrets.<NAME>]`", ""),
     "EnvironmentVariable": ("name of a variable", ""),
     "Purpose": ('`"development"`, `"staging"` or `"production"`', ""),
-    "Commands": ("commands by name", '`ruff = "ruff check ."`'),
     "Table[ArgumentName, str]": ("text by name", ""),
+    "Table[VariableName, str]": ("text by name", ""),
     "str": ("text", ""),
     "int": ("whole number", ""),
     "bool": ("true or false", ""),
@@ -203,6 +205,9 @@ def _row(field: str, annotation: str, meaning: str, section: type[Section]) -> s
 def _kind(annotation: str, info: FieldInfo) -> str:
     if annotation.startswith("Literal"):
         return " or ".join(f"`{json.dumps(choice)}`" for choice in getattr(info.annotation, "__args__", ()))
+    if annotation in ("LintPreset", "TestPreset"):
+        choices = next(part for part in (info.annotation, *get_args(info.annotation)) if get_origin(part) is Literal)
+        return " or ".join(f"`{json.dumps(choice)}`" for choice in get_args(choices))
     for section in sections_of(Project):
         title = (inspect.getdoc(section) or "").partition(":")[0]
         if annotation == section.__name__:

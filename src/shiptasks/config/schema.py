@@ -73,15 +73,16 @@ def _table(section: type[Section], *, required: bool) -> dict[str, Any]:
 def _value(annotation: Any, info: FieldInfo | None, *, required: bool) -> dict[str, Any]:
     kind = plain(annotation)
     if is_section(kind):
-        return _table(kind, required=required)
+        table = _table(kind, required=required)
+        return {"anyOf": [{"type": "string"}, table]} if kind.text_key else table
     if is_table(kind):
         names, values = get_args(kind)
         named = {"propertyNames": {"pattern": _NAME}} if names == Name else {}
         return {"type": "object", **named, "additionalProperties": _value(values, None, required=required)}
     if get_origin(kind) is tuple and is_section(plain(get_args(kind)[0])):
-        # One may stand without the list around it, and a text for its first key.
-        one = [{"type": "string"}, _value(get_args(kind)[0], None, required=required)]
-        return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}]}
+        # One may stand without the list around it.
+        one = _value(get_args(kind)[0], None, required=required)
+        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one}]}
     if get_origin(kind) is tuple:
         return {"type": "array", "items": _value(get_args(kind)[0], None, required=required)}
     if get_origin(kind) is Literal:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 def _kebab(name: str) -> str:
@@ -24,3 +26,10 @@ class Section(BaseModel):
         validate_default=False,
         populate_by_name=False,
     )
+    text_key: ClassVar[str] = ""
+    """Where set, a plain text may stand for the whole table, and is the value of this key."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {cls.text_key: value} if cls.text_key and isinstance(value, str) else value

@@ -146,12 +146,19 @@ def _check_argument(value: str) -> str:
     return value
 
 
+def _check_variable(value: str) -> str:
+    if not _ARGUMENT.fullmatch(value):
+        raise ValueError("expected the name of a variable: letters, digits and '_', not beginning with a digit")
+    return value
+
+
 def _freeze(value: Mapping[_K, _V]) -> Mapping[_K, _V]:
     return FrozenDict(value)
 
 
 Name = Annotated[str, AfterValidator(check_name)]
 ArgumentName = Annotated[str, AfterValidator(_check_argument)]
+VariableName = Annotated[str, AfterValidator(_check_variable)]
 StageName = Annotated[str, AfterValidator(_check_stage)]
 Command = Annotated[str, AfterValidator(_check_command)]
 Registry = Annotated[str, AfterValidator(_check_registry)]

@@ -82,7 +82,8 @@ def _commands(project: Project, environ: Mapping[str, str]) -> Iterator[Finding]
     """The programs of lint, test and hooks, found as `inv check` finds them: beside this Python first."""
     path = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath)))
     for kind, commands in (("lint", project.lint), ("test", project.test)):
-        for name, text in commands.items():
+        for name, stage in commands.items():
+            text = stage.command or stage.preset or ""
             try:
                 program = process.command_line(text)[0]
             except UsageError as error:
