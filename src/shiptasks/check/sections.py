@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 
 from shiptasks.config.hook import StageHooks, TaskHooks
 from shiptasks.config.section import Section
-from shiptasks.config.types import Command, Conflicts, RelativePath, Table, VariableName, Words, frozen
-from shiptasks.config.values import Duration
+from shiptasks.config.types import Command, Conflicts, Name, RelativePath, Table, VariableName, Words, frozen
+from shiptasks.config.values import Duration, Size
 
 LintPreset = Literal[
     "ruff",
@@ -156,6 +156,34 @@ class CheckRules(Section):
     """Time that each scan should take: more is reported, and fails nothing."""
     base: str = ""
     """Branch that `--changed` and the trend of the coverage compare with; the remote's default branch when empty."""
+
+
+class CoverageRules(Section):
+    """`[tool.shiptasks.coverage]`: how much of the code the tests must reach, as percent of lines and branches."""
+
+    threshold: float = Field(0.0, ge=0, le=100)
+    """Percent of all measured code that must be covered."""
+    services: Table[Name, Annotated[float, Field(ge=0, le=100)]] = frozen()
+    """Percent that must be covered of a service, which is the files in the folder of its build context."""
+    max_drop: float | None = Field(None, ge=0, le=100)
+    """Points that it may fall below the last run on the default branch. Not checked when left out."""
+
+
+class Bundle(Section):
+    """`[tool.shiptasks.bundles.<name>]`: files that browsers load, and how large they may be."""
+
+    folder: RelativePath
+    """Folder that they are in, relative to pyproject.toml, such as `web/dist`."""
+    files: RelativePaths = ("**/*.js", "**/*.mjs", "**/*.css")
+    """Which files count, as patterns relative to `folder`: `*` is within a folder, `**` any number of folders."""
+    command: Command | None = None
+    """Command that builds them, in the folder of pyproject.toml."""
+    limit: Size
+    """What all files may take together, as `compress` says."""
+    limit_each: Size | None = None
+    """What a single file may take."""
+    compress: Literal["gzip", "none"] = "gzip"
+    """What is measured: the files as a web server sends them with gzip, or as they are."""
 
 
 class CheckHooks(TaskHooks):
