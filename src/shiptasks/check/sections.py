@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 from shiptasks.config.hook import StageHooks, TaskHooks
 from shiptasks.config.section import Section
 from shiptasks.config.types import Command, Conflicts, Name, RelativePath, Table, VariableName, Words, frozen
-from shiptasks.config.values import Duration, Size
+from shiptasks.config.values import Duration, Image, Size
 
 LintPreset = Literal[
     "ruff",
@@ -28,6 +28,12 @@ LintPreset = Literal[
 TestPreset = Literal["pytest", "vitest"]
 RelativePaths = Annotated[tuple[RelativePath, ...], Strict(False)]
 
+
+KNOWN_IMAGES = ("mariadb", "memcached", "mongo", "mysql", "postgres", "rabbitmq", "redis", "valkey")
+"""Last parts of the names of images that need no `port`: what else is known of them is in `check/images.py`."""
+PLACEHOLDERS = ("host", "port", "user", "password", "database")
+"""What a container's `variables` may hold in braces."""
+PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 _PYTHON = re.compile(r"(?:pypy)?3\.\d{1,2}(?:\.\d{1,2})?t?")
 
@@ -184,6 +190,44 @@ class Bundle(Section):
     """What a single file may take."""
     compress: Literal["gzip", "none"] = "gzip"
     """What is measured: the files as a web server sends them with gzip, or as they are."""
+
+
+class Container(Section):
+    """`[tool.shiptasks.containers.<name>]`: a real service for tests, such as a database. Plain text is its `image`."""
+
+    text_key = "image"
+
+    image: Image
+    """Image to start: `postgres`, `redis`, `valkey`, `mysql`, `mariadb`, `rabbitmq`, `mongo` and `memcached`, of any
+    registry, need nothing else."""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Port inside the container; the tests reach it on a free port. Known for the images above."""
+    env: Table[VariableName, str] = frozen()
+    """Variables of the container. `{user}`, `{password}` and `{database}` are replaced."""
+    command: Words = ()
+    """Arguments in the place of the image's own command."""
+    health: Words = ()
+    """Command that succeeds in the container once it is ready. When left out: that of the known image, else the
+    image's own healthcheck, else that the port answers."""
+    variables: Table[VariableName, str] = frozen()
+    """What the tests get: texts with `{host}`, `{port}`, `{user}`, `{password}` and `{database}`. Known images have
+    one, such as `DATABASE_URL`, unless this says otherwise."""
+    ready: Duration = Duration("60s")
+    """Longest wait until it is ready, after its image is there."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Container:
+        found: list[tuple[tuple[str | int, ...], str]] = []
+        if self.port is None and self.image.repository.rpartition("/")[2] not in KNOWN_IMAGES:
+            found.append((("port",), f"the image {self.image} is not known here: give its `port`, and its `variables`"))
+        for name, text in self.variables.items():
+            for placeholder in PLACEHOLDER.findall(text):
+                if placeholder not in PLACEHOLDERS:
+                    known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+                    found.append((("variables", name), f"{{{placeholder}}} is not known here: expected one of {known}"))
+        if found:
+            raise Conflicts(*found)
+        return self
 
 
 class CheckHooks(TaskHooks):
