@@ -47,7 +47,20 @@ def _check_python(value: str) -> str:
 PythonVersions = Annotated[tuple[Annotated[str, AfterValidator(_check_python)], ...], Strict(False)]
 
 
-class Stage(Section):
+class Waits(Section):
+    """What everything that a check runs has in common."""
+
+    needs: Words = ()
+    """Stages that must have passed before: `lint.ruff`, or `lint` for all of them."""
+    advisory: bool = False
+    """Report a failure, but never fail the run for it."""
+    timeout: Duration | None = None
+    """Longest time that it may take; that of `[tool.shiptasks.check]` when left out."""
+    budget: Duration | None = None
+    """Time that it should take: more is reported, and fails nothing."""
+
+
+class Stage(Waits):
     """What lint and test commands have in common."""
 
     text_key = "command"
@@ -64,14 +77,6 @@ class Stage(Section):
     """Services to run it for, each in the folder of its build context; `["*"]` is all of them."""
     env: Table[VariableName, str] = frozen()
     """Further variables for the command."""
-    needs: Words = ()
-    """Stages that must have passed before: `lint.ruff`, or `lint` for all of them."""
-    advisory: bool = False
-    """Report a failure, but never fail the run for it."""
-    timeout: Duration | None = None
-    """Longest time that it may take; that of `[tool.shiptasks.check]` when left out."""
-    budget: Duration | None = None
-    """Time that it should take: more is reported, and fails nothing."""
     inputs: Words = ()
     """Files that the result depends on, as patterns such as `src/**/*.py` or `!src/generated/**`: when none of them,
     nor the command, nor the tool has changed since it last passed, it is not run again."""
@@ -167,15 +172,15 @@ class CheckRules(Section):
 class CoverageRules(Section):
     """`[tool.shiptasks.coverage]`: how much of the code the tests must reach, as percent of lines and branches."""
 
-    threshold: float = Field(0.0, ge=0, le=100)
+    threshold: float = Field(0.0, ge=0, le=100, allow_inf_nan=False)
     """Percent of all measured code that must be covered."""
-    services: Table[Name, Annotated[float, Field(ge=0, le=100)]] = frozen()
+    services: Table[Name, Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]] = frozen()
     """Percent that must be covered of a service, which is the files in the folder of its build context."""
-    max_drop: float | None = Field(None, ge=0, le=100)
+    max_drop: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
     """Points that it may fall below the last run on the default branch. Not checked when left out."""
 
 
-class Bundle(Section):
+class Bundle(Waits):
     """`[tool.shiptasks.bundles.<name>]`: files that browsers load, and how large they may be."""
 
     folder: RelativePath

@@ -1,0 +1,91 @@
+"""pytest: its JUnit report, coverage by pytest-cov, shards by pytest-split, failed tests once more."""
+
+from __future__ import annotations
+
+import re
+
+from shiptasks.check import junit
+from shiptasks.check.preset import Ended, Preset, Reading, Request, Unreadable
+from shiptasks.check.reports import findings
+
+_FAILED, _INTERRUPTED, _INTERNAL, _USAGE, _NOTHING = 1, 2, 3, 4, 5
+# An option that pytest does not know is one of a plugin that is not there.
+_PLUGINS = {"--cov": ("pytest-cov", "coverage"), "--splits": ("pytest-split", "shards")}
+
+
+def _command(request: Request) -> tuple[str, ...]:
+    words = ["pytest", *request.args, "-o", "junit_family=xunit1", f"--junitxml={_report(request)}"]
+    words += ["-o", f"cache_dir={request.out / 'cache'}"]
+    if request.coverage:
+        is_asked = any(word == "--cov" or word.startswith("--cov=") for word in request.args)
+        words += ["--cov-report="] if is_asked else ["--cov", "--cov-report="]
+    if request.shard:
+        part, parts = request.shard
+        words += ["--splits", str(parts), "--group", str(part)]
+    if request.again:
+        words += ["--lf", "--lfnf=none"]
+    return (*words, *request.paths)
+
+
+def _environ(request: Request) -> dict[str, str]:
+    # pytest-cov empties its data file first: the second run must not take what the first one measured.
+    name = ".coverage.again" if request.again else ".coverage"
+    return {"COVERAGE_FILE": str(request.out / name)} if request.coverage else {}
+
+
+def _report(request: Request) -> str:
+    return str(request.out / ("junit-again.xml" if request.again else "junit.xml"))
+
+
+def _read(request: Request, ended: Ended) -> Reading:
+    if ended.exit_code == _USAGE:
+        raise Unreadable(_refusal(ended))
+    if ended.exit_code == _NOTHING:
+        raise Unreadable(_nothing(request))
+    if ended.exit_code == _INTERNAL:
+        raise Unreadable("pytest failed by itself (exit code 3): its output has the reason")
+    if ended.exit_code not in (0, _FAILED, _INTERRUPTED):
+        raise Unreadable(f"pytest ended with exit code {ended.exit_code}, which is none of its own")
+    report = junit.read(request.out / _report(request).rpartition("/")[2], request.root, request.cwd)
+    if not report.cases:
+        raise Unreadable("pytest's report holds no test")
+    failed = bool(report.of("failed"))
+    if ended.exit_code == _INTERRUPTED and not failed:
+        raise Unreadable("pytest was interrupted (exit code 2): not all tests have run")
+    detail = str(report)
+    if ended.exit_code and not failed:
+        detail += f", and pytest itself failed (exit code {ended.exit_code})"
+    return Reading(ended.exit_code == 0 and not failed, findings(report), detail, report)
+
+
+def _nothing(request: Request) -> str:
+    if request.again:
+        return "pytest found none of the failed tests again"
+    if request.shard:
+        return f"part {request.shard[0]} of {request.shard[1]} has no tests: there are fewer tests than shards"
+    return f"pytest found no tests in {', '.join(request.paths) or 'its folder'}"
+
+
+def _refusal(ended: Ended) -> str:
+    text = f"{ended.stderr}\n{ended.stdout}"
+    unknown = re.search(r"unrecognized arguments: (.*)", text)
+    for option, (plugin, purpose) in _PLUGINS.items():
+        if unknown and option in unknown[1].split():
+            return f"{purpose} of pytest needs {plugin}, which is not installed: pip install {plugin}"
+    said = re.findall(r"^(?:\S+: )?(?:error|ERROR): (.+)$", text, re.MULTILINE)
+    reasons = [line for line in said if not line.startswith("usage:")]
+    return f"pytest could not begin: {reasons[0] if reasons else 'its output has the reason'}"
+
+
+PYTEST = Preset(
+    name="pytest",
+    kind="test",
+    install="pip install pytest",
+    command=_command,
+    read=_read,
+    can_rerun=True,
+    can_shard=True,
+    coverage="python",
+    environ=_environ,
+    version=("pytest", "--version"),
+)
