@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shiptasks.build.engine import Engine, client, endpoint, no_engine, preflight
+from shiptasks.build.engine import Engine, client, preflight
 from shiptasks.errors import Refused
+from shiptasks.run.engine import endpoint, no_engine
 
 
 def fake_docker(folder: Path, script: str) -> None:
@@ -58,7 +59,7 @@ def test_a_docker_host_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_no_permission() -> None:
-    error = no_engine("unix:///var/run/docker.sock", "PermissionError(13, 'Permission denied')")
+    error = no_engine("unix:///var/run/docker.sock", "PermissionError(13, 'Permission denied')", "nothing was built")
     assert error.what == "this user may not talk to the Docker engine"
     assert error.hint == "sudo usermod -aG docker $USER, then log in again"
 
@@ -67,7 +68,7 @@ def test_no_permission() -> None:
 def test_no_engine_says_what_to_start(system: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr("platform.system", lambda: system)
-    assert hint in no_engine("unix:///var/run/docker.sock", "connection refused").hint
+    assert hint in no_engine("unix:///var/run/docker.sock", "connection refused", "").hint
 
 
 def test_no_buildx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shiptasks.errors import Refused
+from shiptasks.run import engine
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -44,48 +43,9 @@ class Engine:
 
 @contextmanager
 def client() -> Iterator[DockerClient]:
-    """The engine's API, found as the docker command finds it: DOCKER_HOST, else the context in use.
-
-    Raises Refused, saying what to start or install, when it does not answer.
-    """
-    import docker
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    context = _context()
-    try:
-        if context is None:
-            api = docker.from_env(timeout=_TIMEOUT)
-        else:
-            api = docker.DockerClient(base_url=context.Host, tls=context.TLSConfig or False, timeout=_TIMEOUT)
-        api.ping()
-    except (DockerException, RequestException, OSError, ValueError) as error:
-        raise no_engine(endpoint(), str(error)) from error
-    try:
+    """The engine's API. Raises Refused, saying what to start or install, when it does not answer."""
+    with engine.client(now=_NOTHING, timeout=_TIMEOUT) as api:
         yield api
-    finally:
-        api.close()
-
-
-def endpoint() -> str:
-    """Where the engine is: DOCKER_HOST, else the endpoint of the docker context in use."""
-    context = _context()
-    return os.environ.get("DOCKER_HOST", "") if context is None else str(context.Host)
-
-
-def _context() -> Any:
-    """The docker context in use; None where DOCKER_HOST decides, or nothing usable is chosen."""
-    if os.environ.get("DOCKER_HOST"):
-        return None
-    from docker.context import ContextAPI
-    from docker.errors import DockerException
-
-    try:
-        name = os.environ.get("DOCKER_CONTEXT")
-        context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
-    except (DockerException, OSError, ValueError, KeyError):
-        return None
-    return context if context is not None and context.Host else None
 
 
 def preflight(root: Path) -> Engine:
@@ -103,27 +63,11 @@ def preflight(root: Path) -> Engine:
     store = any("io.containerd.snapshotter" in str(value) for _, value in info.get("DriverStatus") or ())
     return Engine(
         version=str(info.get("ServerVersion", "")),
-        host=endpoint(),
+        host=engine.endpoint(),
         containerd_store=store,
         buildx=buildx,
         driver=_driver(root),
     )
-
-
-def no_engine(host: str, error: str) -> Refused:
-    """What to tell when the engine does not answer."""
-    given = os.environ.get("DOCKER_HOST")
-    if "permission denied" in error.lower():
-        what = "this user may not talk to the Docker engine"
-        hint = "sudo usermod -aG docker $USER, then log in again"
-    elif given:
-        what, hint = "the Docker engine does not answer", f"DOCKER_HOST is {given}: correct it, or unset DOCKER_HOST"
-    elif platform.system() == "Darwin":
-        what, hint = "the Docker engine does not answer", "start Docker Desktop, OrbStack or Colima (colima start)"
-    else:
-        what = "the Docker engine does not answer"
-        hint = "start it: sudo systemctl start docker (not installed: https://docs.docker.com/engine/install/)"
-    return Refused(what, where=host, now=_NOTHING, hint=hint)
 
 
 def _buildx(root: Path) -> tuple[int, int]:
