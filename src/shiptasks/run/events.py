@@ -10,13 +10,15 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from shiptasks.errors import Interrupted, ShiptasksError
 from shiptasks.plugins.protocols import Severity
+from shiptasks.run.flow import Flow
 from shiptasks.run.secrets import Secrets
 
 Outcome = Literal["ok", "failed", "skipped", "warned", "interrupted", "cached"]
@@ -143,6 +145,9 @@ class RunFinished(Event):
 class Listener(Protocol):
     """Receives every event, in order, one at a time. It must not raise for events it does not know.
 
+    Output may come in bulk: a listener that has `handle_lines(step, lines, stream, at)` too is called with the lines
+    that came at once, and gets no StepOutput for them. Others get a StepOutput for each.
+
     One that raises (a full disk, a closed pipe) is dropped with a word on stderr: telling never ends the work.
     """
 
@@ -157,12 +162,21 @@ class StepHandle:
         self.step = step
         self.detail = ""
         self.outcome: Outcome = "ok"
+        self._flow = Flow(partial(bus.output, step))
 
     def output(self, line: str, stream: Stream = "stdout") -> None:
-        self._bus.emit(StepOutput(step=self.step, line=line, stream=stream))
+        self._flow.lines((line,), stream)
+
+    def lines(self, lines: Sequence[str], stream: str = "stdout") -> None:
+        """Output that came at once: `process.run(…, on_lines=step.lines)` for what may write a lot."""
+        self._flow.lines(lines, stream)
 
     def progress(self, text: str) -> None:
         self._bus.emit(StepProgress(step=self.step, text=text))
+
+    def finish(self) -> None:
+        """Tell the output that is still held back: the last lines of one that was too long."""
+        self._flow.finish()
 
 
 class Bus:
@@ -185,11 +199,26 @@ class Bus:
         event = self.secrets.mask_fields(event)
         with self._lock:
             for listener in tuple(self._listeners):
-                try:
-                    listener.handle(event)
-                except Exception as error:
-                    self._listeners.remove(listener)
-                    _to_stderr(f"shiptasks: {type(listener).__name__} stopped: {error}")
+                self._tell(listener, listener.handle, event)
+
+    def output(self, step: str, lines: Sequence[str], stream: Stream = "stdout") -> None:
+        """Tell lines that a step's process wrote at once."""
+        lines = self.secrets.mask_lines(lines)
+        at = time.time()
+        with self._lock:
+            for listener in tuple(self._listeners):
+                in_bulk = getattr(listener, "handle_lines", None)
+                if in_bulk is not None:
+                    self._tell(listener, in_bulk, step, lines, stream, at)
+                else:
+                    self._tell(listener, _singly, listener, step, lines, stream, at)
+
+    def _tell(self, listener: Listener, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception as error:
+            self._listeners.remove(listener)
+            _to_stderr(f"shiptasks: {type(listener).__name__} stopped: {error}")
 
     def notice(self, text: str, level: Level = "info") -> None:
         """Tell a person something outside of any step."""
@@ -220,7 +249,13 @@ class Bus:
             raise
         finally:
             seconds = time.monotonic() - began
+            handle.finish()
             self.emit(StepFinished(step=handle.step, outcome=outcome, seconds=seconds, detail=handle.detail))
+
+
+def _singly(listener: Listener, step: str, lines: Sequence[str], stream: Stream, at: float) -> None:
+    for line in lines:
+        listener.handle(StepOutput(step=step, line=line, stream=stream, at=at))
 
 
 def _to_stderr(text: str) -> None:

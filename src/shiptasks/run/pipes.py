@@ -7,15 +7,17 @@ import selectors
 import signal
 import subprocess
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO
 
 OnLine = Callable[[str, str], None]
 """Called with each line of output as it comes, without its end, and `stdout` or `stderr`."""
+OnLines = Callable[[Sequence[str], str], None]
+"""Called with the lines that came at once, without their ends, and `stdout` or `stderr`: for what may write a lot."""
 
 _LONGEST_LINE = 65_536
+_SLACK = 65_536
 _LINGER = 0.3  # a daemon may hold the pipes open after the command's end: wait this long for its last words
 
 
@@ -26,57 +28,79 @@ def end_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 class Lines:
-    """Cuts bytes into lines without ever copying what came before, and keeps the last `keep` bytes of them."""
+    """Cuts bytes into lines, many at a time, and keeps the last `keep` bytes of them."""
 
-    def __init__(self, stream: str, on_line: OnLine | None, keep: int) -> None:
+    def __init__(self, stream: str, on_lines: OnLines | None, keep: int) -> None:
         self._stream = stream
-        self._on_line = on_line
+        self._on_lines = on_lines
         self._keep = keep
         self._rest = b""
-        self._lines: deque[bytes] = deque()
-        self._size = 0
+        self._kept = bytearray()
         self.truncated = False
 
     def feed(self, data: bytes) -> None:
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        for line in whole:
-            self._add(line, b"\n")
+        self._keep_last(data)
+        block, end, rest = data.rpartition(b"\n")
+        if end:
+            self._tell(self._rest + block)
+            self._rest = rest
+        else:
+            self._rest += data
         while len(self._rest) > _LONGEST_LINE:
-            self._add(self._rest[:_LONGEST_LINE], b"")
+            self._tell(self._rest[:_LONGEST_LINE])
             self._rest = self._rest[_LONGEST_LINE:]
 
     def finish(self) -> None:
         if self._rest:
-            self._add(self._rest, b"")
+            self._tell(self._rest)
             self._rest = b""
 
     def text(self) -> str:
-        """The lines that were kept, and what has come of the next one."""
-        return b"".join((*self._lines, self._rest)).decode("utf-8", "replace")
+        """The last `keep` bytes, from the first whole line of them on, if they hold a line's end."""
+        kept = bytes(self._kept[len(self._kept) - self._keep :]) if len(self._kept) > self._keep else bytes(self._kept)
+        if self.truncated:
+            kept = kept.partition(b"\n")[2] or kept
+        return kept.decode("utf-8", "replace")
 
-    def _add(self, line: bytes, end: bytes) -> None:
-        self._lines.append(line + end)
-        self._size += len(line) + len(end)
-        while self._size > self._keep:
-            self._size -= len(self._lines.popleft())
+    def _keep_last(self, data: bytes) -> None:
+        self._kept += data
+        over = len(self._kept) - self._keep
+        if over > 0:
             self.truncated = True
-        if self._on_line:
+        if over > _SLACK + self._keep // 4:  # not at each read: what stays is moved
+            del self._kept[:over]
+
+    def _tell(self, block: bytes) -> None:
+        if self._on_lines is None:
+            return
+        lines = block.decode("utf-8", "replace").split("\n")
+        if b"\r" in block:
             # A progress bar rewrites its line with carriage returns: what was left standing is the line.
-            shown_last = line.rstrip(b"\r").rpartition(b"\r")[2]
-            on_line, self._on_line = self._on_line, None  # one that raises is not called again while we clean up
-            on_line(shown_last.decode("utf-8", "replace"), self._stream)
-            self._on_line = on_line
+            lines = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+        on_lines, self._on_lines = self._on_lines, None  # one that raises is not called again while we clean up
+        on_lines(lines, self._stream)
+        self._on_lines = on_lines
+
+
+def one_by_one(on_line: OnLine) -> OnLines:
+    """A function that takes lines singly, as one that takes them as they come."""
+
+    def on_lines(lines: Sequence[str], stream: str) -> None:
+        for line in lines:
+            on_line(line, stream)
+
+    return on_lines
 
 
 class Pipes:
     """The three pipes of a process, served together so that neither side can block the other."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stdin: bytes | None, on_line: OnLine | None, keep: int
+        self, process: subprocess.Popen[bytes], stdin: bytes | None, on_lines: OnLines | None, keep: int
     ) -> None:
         self._process = process
         self._selector = selectors.DefaultSelector()
-        self._lines = {name: Lines(name, on_line, keep) for name in ("stdout", "stderr")}
+        self._lines = {name: Lines(name, on_lines, keep) for name in ("stdout", "stderr")}
         self._to_write = memoryview(stdin or b"")
         self._ended_at: float | None = None
         for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shiptasks.errors import Failed, Interrupted, UsageError
-from shiptasks.run.pipes import OnLine, Pipes, end_group
+from shiptasks.run.pipes import OnLine, OnLines, Pipes, end_group, one_by_one
 
 GRACE = 5.0
 """Seconds between asking a process group to end and killing it."""
@@ -103,6 +103,7 @@ def run(
     timeout: float | None = None,
     check: bool = True,
     on_line: OnLine | None = None,
+    on_lines: OnLines | None = None,
     keep: int = KEEP,
     hint: str = "",
     grace: float = GRACE,
@@ -110,9 +111,10 @@ def run(
     """Run a command to its end, in a session and process group of its own.
 
     `env` is the whole environment (this process's when None). Standard input is empty unless `stdin` is given; secrets
-    go there, never into `argv`. `timeout` and `grace` in seconds. `on_line` sees every line; only the last `keep`
-    bytes of each stream stay in memory. `hint` says how to install the command. When the command has ended, or has
-    been given up for whatever reason, nothing of its group is left.
+    go there, never into `argv`. `timeout` and `grace` in seconds. `on_line` sees every line; instead of
+    it, `on_lines` sees those that came at once, which is faster. Only the last `keep` bytes of each stream stay in
+    memory. `hint` says how to install the command. When the command has ended, or has been given up for whatever
+    reason, nothing of its group is left.
 
     Raises NotInstalled, ProcessTimeout, Interrupted when the graph stops its steps, and Failed when `check` and the
     exit code is not 0.
@@ -121,7 +123,7 @@ def run(
         raise TypeError("argv is a list of words; for a user's command string see command_line()")
     began = time.monotonic()
     process = _spawn(argv, cwd, env, stdin is not None, hint)
-    pipes = Pipes(process, stdin, on_line, keep)
+    pipes = Pipes(process, stdin, on_lines if on_line is None else one_by_one(on_line), keep)
     stop = current_stop.get()
     deadline = None if timeout is None else began + timeout
     try:

@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -48,6 +48,14 @@ class Secrets:
     def mask(self, text: str) -> str:
         """`text` with every registered value replaced by `***`."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def mask_lines(self, lines: Sequence[str]) -> Sequence[str]:
+        """The same for lines that came at once; a value of many lines that is found among them becomes one `***`."""
+        if self._pattern is None:
+            return lines
+        text = "\n".join(lines)
+        masked = self.mask(text)
+        return lines if masked == text else masked.split("\n")
 
     def mask_data(self, value: Any) -> Any:
         """The same for plain data: strings, and what is inside mappings and sequences."""

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shiptasks.run.events import Bus, Event, StepFinished, StepOutput
+from shiptasks.run.flow import BEYOND, LIMIT, Flow
+
+
+def test_up_to_the_limit_all_and_then_the_last_lines() -> None:
+    told: list[tuple[str, str]] = []
+
+    def tell(lines: Sequence[str], stream: str) -> None:
+        told.extend((line, stream) for line in lines)
+
+    flow = Flow(tell, limit=10)
+    flow.lines(["one", "two"], "stdout")
+    flow.lines(["three"], "stderr")
+    flow.lines([str(number) for number in range(3000)], "stdout")
+    flow.lines(["last"], "stderr")
+    assert told == [("one", "stdout"), ("two", "stdout"), ("three", "stderr"), (BEYOND, "stderr")]
+    flow.finish()
+    assert [line for line, _ in told[4:]] == [*map(str, range(1001, 3000)), "last"]
+    assert told[-1] == ("last", "stderr")
+    flow.finish()
+    assert len(told) == 2004
+
+
+def test_a_step_that_never_stops_writing_is_told_to_the_limit_and_then_its_end() -> None:
+    class Collect:
+        def __init__(self) -> None:
+            self.size = 0
+            self.last: list[Event] = []
+
+        def handle(self, event: Event) -> None:
+            self.size += len(event.line) if isinstance(event, StepOutput) else 0
+            self.last = [*self.last[-2:], event]
+
+    collect = Collect()
+    with Bus(collect).step("loud") as step:
+        for number in range(60):
+            step.lines(["x" * 1_000_000, f"line {number}"], "stderr")
+    assert collect.size < LIMIT + 3_000_000
+    assert isinstance(collect.last[1], StepOutput)
+    assert collect.last[1].line == "line 59"
+    assert collect.last[1].stream == "stderr"
+    assert isinstance(collect.last[2], StepFinished)
