@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from shiptasks.run import lease
 from shiptasks.run.events import Event, RunFinished, Stream, to_dict
 
 KEEP = 50
@@ -35,7 +36,8 @@ def new_folder(state_dir: Path, run_id: str, keep: int = KEEP) -> Path:
     folder.mkdir(mode=0o700)
     kept = sorted(entry.name for entry in runs.iterdir() if _RUN_ID.fullmatch(entry.name))
     for old in kept[: -max(keep, 1)]:
-        shutil.rmtree(runs / old, ignore_errors=True)
+        if not (runs / old / lease.NAME).exists():  # it lives, or what it left is not removed yet
+            shutil.rmtree(runs / old, ignore_errors=True)
     return folder
 
 
