@@ -137,7 +137,7 @@ class Files:
             if self._kept is None:
                 try:
                     self._kept = _parsed(self._path.read_text(encoding="ascii"), self._root)
-                except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+                except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
                     self._kept = {}
             return self._kept
 
