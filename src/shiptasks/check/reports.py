@@ -44,7 +44,8 @@ class TestReport:
         """Whether there are tests and none failed; one that is flaky has not."""
         return bool(self.cases) and not self.of("failed")
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
         """`12 passed, 1 failed`."""
         counts = ((len(self.of(outcome)), outcome) for outcome in _ORDER)
         return ", ".join(f"{count} {outcome}" for count, outcome in counts if count) or "no tests"

@@ -52,7 +52,7 @@ def _read(request: Request, ended: Ended) -> Reading:
     failed = bool(report.of("failed"))
     if ended.exit_code == _INTERRUPTED and not failed:
         raise Unreadable("pytest was interrupted (exit code 2): not all tests have run")
-    detail = str(report)
+    detail = report.summary
     if ended.exit_code and not failed:
         detail += f", and pytest itself failed (exit code {ended.exit_code})"
     return Reading(ended.exit_code == 0 and not failed, findings(report), detail, report)

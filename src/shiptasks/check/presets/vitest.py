@@ -52,7 +52,7 @@ def _read(request: Request, ended: Ended) -> Reading:
     if not report.cases:
         raise Unreadable("vitest's report holds no test")
     failed = bool(report.of("failed"))
-    detail = str(report)
+    detail = report.summary
     if ended.exit_code and not failed:
         reason = re.search(r"^(?:Error|ERROR): (.+)$", output, re.MULTILINE)
         detail += f", and vitest itself failed: {reason[1]}" if reason else ", and vitest itself failed"
