@@ -1,0 +1,93 @@
+"""Which paths a lint tool is given, so that it never lints nothing unseen and takes no file name for an option.
+
+Some tools walk folders themselves, and well: they get the folders. Others take only files, or would walk into
+`node_modules`: they get the files, as `walk` finds them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path, PurePosixPath
+
+from shiptasks.check.preset import Request, Unreadable
+
+SKIPPED = frozenset(
+    {".git", ".hg", ".svn", "node_modules", ".venv", "venv", ".tox", ".nox", ".shiptasks", "__pycache__"}
+)
+"""Folders in which nobody's own sources are. One with a `pyvenv.cfg` is a virtual environment, whatever its name."""
+
+
+def by_suffix(*suffixes: str) -> Callable[[str], bool]:
+    """Whether a file is for a tool, by the end of its name."""
+    return lambda path: PurePosixPath(path).suffix.lower() in suffixes
+
+
+def folders(request: Request, what: str, takes: Callable[[str], bool]) -> tuple[str, ...]:
+    """Arguments for a tool that walks by itself: the changed files, the configured paths, or `.`.
+
+    Raises Unreadable when a configured path does not exist, and when nothing for this tool is there. `what` names
+    such a file, with its article.
+    """
+    if request.files is not None:
+        return guarded(request.files)
+    paths = request.paths or (".",)
+    if not any(True for _ in _found(request, paths, lambda path: takes(path.as_posix()))):
+        raise nothing(request, what)
+    return guarded(paths)
+
+
+def files(request: Request, what: str, takes: Callable[[Path], bool]) -> tuple[str, ...]:
+    """Arguments for a tool that takes only files: the changed ones, or those in the configured paths, or all.
+
+    Raises Unreadable as `folders` does.
+    """
+    if request.files is not None:
+        return guarded(request.files)
+    found = tuple(dict.fromkeys(_found(request, request.paths or (".",), takes)))
+    if not found:
+        raise nothing(request, what)
+    return guarded(found)
+
+
+def guarded(paths: Collection[str]) -> tuple[str, ...]:
+    """Paths that no tool takes for an option (`-x`) or for a file with options (`@x`)."""
+    return tuple(f"./{path}" if path.startswith(("-", "@")) else path for path in paths)
+
+
+def walk(folder: Path, takes: Callable[[Path], bool]) -> Iterator[str]:
+    """The files below `folder` that `takes` wants, relative to it, with `/`, in order. Links are not walked into.
+
+    Raises Unreadable for a folder that cannot be read.
+    """
+    for here, inner, names in os.walk(folder, onerror=_unread):
+        inner[:] = sorted(name for name in inner if name not in SKIPPED and not _is_environment(here, name))
+        for name in sorted(names):
+            path = Path(here, name)
+            if takes(path) and path.is_file():
+                yield path.relative_to(folder).as_posix()
+
+
+def nothing(request: Request, what: str) -> Unreadable:
+    """A lint of nothing must not pass."""
+    places = request.paths or (request.cwd.name,)
+    return Unreadable(f"there is no {what} under {', '.join(places)}")
+
+
+def _found(request: Request, paths: Collection[str], takes: Callable[[Path], bool]) -> Iterator[str]:
+    for path in paths:
+        there = request.cwd / path
+        if there.is_dir():
+            yield from (PurePosixPath(path, name).as_posix() for name in walk(there, takes))
+        elif there.exists():
+            yield path  # asked for by name: whatever it looks like
+        else:
+            raise Unreadable(f"there is no file or folder {path!r} in {request.cwd.name}")
+
+
+def _is_environment(folder: str, name: str) -> bool:
+    return Path(folder, name, "pyvenv.cfg").is_file()
+
+
+def _unread(error: OSError) -> None:
+    raise Unreadable(f"the folder {error.filename} cannot be read: {error.strerror}") from None
