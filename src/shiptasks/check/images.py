@@ -31,13 +31,12 @@ class Known:
 _MYSQL_HEALTH = (
     "sh",
     "-c",
-    "if command -v mariadb-admin >/dev/null; then exec mariadb-admin ping --silent -h 127.0.0.1 --protocol=tcp; "
-    "else exec mysqladmin ping --silent -h 127.0.0.1 --protocol=tcp; fi",
+    'exec "$(command -v mariadb-admin || command -v mysqladmin)" ping --silent --protocol=tcp -h 127.0.0.1 -P {port}',
 )
 _MONGO_HEALTH = (
     "sh",
     "-c",
-    'exec "$(command -v mongosh || command -v mongo)" --quiet --host "$(hostname)" '
+    'exec "$(command -v mongosh || command -v mongo)" --quiet --host "$(hostname)" --port {port} '
     "--eval 'quit(db.adminCommand({ping: 1}).ok ? 0 : 1)'",
 )
 _REDIS_URL = {"REDIS_URL": "redis://{host}:{port}/0"}
@@ -60,7 +59,7 @@ def _mysql(prefix: str) -> Known:
 
 
 def _redis(program: str) -> Known:
-    ping = f'[ "$({program} ping)" = PONG ]'  # it succeeds while it loads, too: only the answer tells
+    ping = f'[ "$({program} -p {{port}} ping)" = PONG ]'  # it succeeds while it loads, too: only the answer tells
     return Known(port=6379, health=("sh", "-c", ping), variables=_REDIS_URL, in_memory=True)
 
 
@@ -69,7 +68,7 @@ KNOWN: Mapping[str, Known] = {
         port=5432,
         env={"POSTGRES_USER": "{user}", "POSTGRES_PASSWORD": "{password}", "POSTGRES_DB": "{database}"},
         roles={"user": "POSTGRES_USER", "password": "POSTGRES_PASSWORD", "database": "POSTGRES_DB"},
-        health=("pg_isready", "--quiet", "--host=127.0.0.1", "--port=5432"),
+        health=("pg_isready", "--quiet", "--host=127.0.0.1", "--port={port}"),
         variables={"DATABASE_URL": "postgresql://{user}:{password}@{host}:{port}/{database}"},
         in_memory=True,
     ),

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from rich.console import Console as RichConsole
-from rich.console import ConsoleOptions, RenderResult
-from rich.live import Live
 from rich.text import Text as RichText
 
 from shiptasks.run import text
-from shiptasks.run.events import (
-    Event,
-    Failure,
-    Notice,
-    Outcome,
-    RunFinished,
-    RunStarted,
-    StepFinished,
-    StepOutput,
-    StepProgress,
-    StepStarted,
-    Text,
-)
+from shiptasks.run.events import Event, StepProgress, StepStarted
+from shiptasks.run.people import People
+from shiptasks.run.region import Region
+from shiptasks.run.results import StepResult
+from shiptasks.run.text import Line
 
 _STYLES: Mapping[str, str] = {
     "ok": "green",
@@ -34,120 +24,129 @@ _STYLES: Mapping[str, str] = {
     "warned": "yellow",
     "interrupted": "yellow",
     "cached": "dim",
-    "info": "",
-    "warning": "yellow",
-    "error": "red",
+    "running": "cyan",
+    "where": "cyan",
+    "dim": "dim",
+    "bold": "bold",
 }
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_ASCII_FRAMES = "|/-\\"
+_INTERVAL = 0.1  # seconds between two drawings
 _MOST_LIVE_LINES = 12  # a fleet has more steps than a screen has lines
 
 
-class Console:
-    """Listener for a terminal. `no_color` is decided by rich from NO_COLOR when None."""
+class Console(People):
+    """Listener for a terminal. With `no_color` there is none; else rich decides. `columns` fixes the width, for tests."""
 
-    def __init__(self, stream: TextIO, *, columns: int | None = None, no_color: bool | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        columns: int | None = None,
+        no_color: bool | None = None,
+        quiet: bool = False,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(text.marks_for(stream.encoding, _FRAMES), quiet=quiet, verbose=verbose)
+        self._frames = _FRAMES if self.marks is not text.ASCII else _ASCII_FRAMES
+        self._stream = stream
         self._console = RichConsole(
             file=stream, width=columns, no_color=no_color, highlight=False, markup=False, emoji=False
         )
-        self._run: RunStarted | None = None
-        self._steps: dict[str, StepStarted] = {}
+        self._region = Region(self._put, self.columns)
         self._began: dict[str, float] = {}
-        self._progress: dict[str, str] = {}
-        self._output: dict[str, deque[str]] = {}
-        self._live: Live | None = None
+        self._words: dict[str, str] = {}
+        self._has_progress: set[str] = set()
+        self._lock = threading.RLock()
+        self._stop: threading.Event | None = None
+
+    def columns(self) -> int:
+        return self._console.width
 
     def handle(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
-            self._run = event
-            self._print(RichText(text.header(event), style="bold"))
-        elif isinstance(event, StepStarted):
-            self._steps[event.step] = event
-            self._began[event.step] = time.monotonic()
-            self._output[event.step] = deque(maxlen=text.TAIL)
-            self._update()
-        elif isinstance(event, StepOutput):
-            if event.step in self._output:
-                self._output[event.step].append(text.clean(event.line))
-        elif isinstance(event, StepProgress):
-            self._progress[event.step] = event.text
-        elif isinstance(event, StepFinished):
-            self._finished(event)
-        elif isinstance(event, Notice):
-            word = {"info": "", "warning": "warning: ", "error": "error: "}[event.level]
-            self._print(RichText.assemble((word, _STYLES[event.level]), text.clean(event.text)), wrap=True)
-        elif isinstance(event, Text):
-            for line in event.text.splitlines():
-                self._print(RichText(text.clean(line)))
-        elif isinstance(event, Failure):
-            self._failure(event)
-        elif isinstance(event, RunFinished):
-            self._stop()
-            mark = self._mark(event.outcome)
-            self._print(RichText.assemble(mark, " ", (text.footer(self._run, event), "bold")), wrap=True)
+        with self._lock:
+            super().handle(event)
 
-    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
-        """The live lines. Called by rich from its refresh thread, and by every print."""
+    def handle_lines(self, step: str, lines: Sequence[str], stream: str = "", at: float = 0.0) -> None:
+        with self._lock:
+            last = next((line for line in reversed(lines) if line.strip()), "")
+            if last and step not in self._has_progress:
+                self._words[step] = last
+            super().handle_lines(step, lines, stream, at)
+
+    def began(self, event: StepStarted) -> None:
+        self._began[event.step] = time.monotonic()
+        if self._stop is None and not self.quiet:
+            self._stop = threading.Event()
+            threading.Thread(target=self._refresh, args=(self._stop,), name="terminal", daemon=True).start()
+
+    def progress(self, event: StepProgress) -> None:
+        self._has_progress.add(event.step)
+        self._words[event.step] = event.text
+
+    def ended(self, step: StepResult) -> None:
+        self._began.pop(step.started.step, None)
+        self._words.pop(step.started.step, None)
+        if not self._began:
+            self.finished()
+
+    def finished(self) -> None:
+        """The region exists only while a step runs: whatever else prints finds an ordinary terminal."""
+        if self._stop is not None:
+            self._stop.set()
+            self._stop = None
+        self._region.draw(())
+
+    def _refresh(self, stop: threading.Event) -> None:
+        while not stop.wait(_INTERVAL):
+            with self._lock:
+                if stop.is_set():
+                    return
+                try:
+                    self._region.draw(self.live_lines())
+                except (OSError, ValueError):  # the terminal is gone: who writes next is told
+                    return
+
+    def live_lines(self) -> list[tuple[str, int]]:
+        """The lines of the steps that run, each with its width."""
         now = time.monotonic()
-        running = list(self._steps.values())
-        for step in running[:_MOST_LIVE_LINES]:
-            detail = self._progress.get(step.step, "")
-            took = now - self._began.get(step.step, now)
-            frame = _FRAMES[int(now * 10) % len(_FRAMES)]
-            line = RichText.assemble((frame, "cyan"), " ", self._line(step, detail, took))
-            line.no_wrap, line.overflow = True, "crop"
-            yield line
-        if len(running) > _MOST_LIVE_LINES:
-            yield RichText(f"  and {len(running) - _MOST_LIVE_LINES} more", style="dim")
+        columns, rows = self.columns() - 1, self._console.height - 2
+        running = [each for each in self.results.running() if each.started.step in self._began]
+        most = max(min(_MOST_LIVE_LINES, rows), 1)
+        if len(running) > most:
+            most = max(most - 1, 1)
+        lines = [self._live_line(each, now, columns) for each in running[:most]]
+        if len(running) > most:
+            lines.append(((text.truncate(f"  and {len(running) - most} more", columns), "dim"),))
+        return [(self._styled(line), sum(text.width(part) for part, _ in line)) for line in lines]
 
-    def _finished(self, event: StepFinished) -> None:
-        started = self._steps.pop(event.step, None)
-        output = self._output.pop(event.step, None)
-        self._began.pop(event.step, None)
-        self._progress.pop(event.step, None)
-        if started is None or output is None:
-            return
-        self._update()
-        mark = self._mark(event.outcome)
-        self._print(RichText.assemble(mark, " ", self._line(started, event.detail, event.seconds)))
-        if event.outcome == "failed" and output:
-            self._print(RichText("\n".join(f"    {line}" for line in output), style="dim"), wrap=True)
+    def _live_line(self, step: StepResult, now: float, columns: int) -> Line:
+        name = step.started.step
+        where = text.place(step.started.host, step.started.service)
+        mark = (self._frames[int(now * 10) % len(self._frames)], "running")
+        words, took = self._words.get(name, ""), now - self._began[name]
+        return text.step_line(mark, step.started.title, where, words, took, columns, self.marks.ellipsis)
 
-    def _line(self, step: StepStarted, detail: str, took: float) -> RichText:
-        place = text.place(step.host, step.service)
-        (title, where, words), time_ = text.step_cells(step.title, place, detail, took, self._console.width - 2)
-        return RichText.assemble(title, (where, "cyan"), (words, "dim"), (time_, "dim"))
+    def write(self, *lines: Line, at: float | None = None) -> None:
+        del at
+        self._above("".join(self._styled(line) + "\n" for line in lines))
 
-    def _mark(self, outcome: Outcome) -> tuple[str, str]:
-        return text.Marks().of(outcome), _STYLES[outcome]
+    def write_output(self, step: StepResult | None, lines: Sequence[str], indent: str = "") -> None:
+        # Not by way of rich: these may be many, and a terminal breaks long lines as people copy them.
+        front = self._styled(((f"{text.one_line(step.started.title)}  ", "where"),)) if step is not None else indent
+        self._above("".join(f"{front}{line}\n" for line in lines))
 
-    def _failure(self, event: Failure) -> None:
-        for label, line in text.failure(event, self._console.width):
-            if label == "":
-                self._print(RichText.assemble(self._mark("failed"), " ", (line, "bold")))
-            elif label == "|":
-                self._print(RichText(f"    {line}", style="dim"), wrap=True)
-            else:
-                self._print(RichText.assemble("  ", (f"{label:<6} ", "dim"), line))
+    def _above(self, told: str) -> None:
+        lines = self.live_lines() if self._stop is not None else ()
+        self._region.draw(lines, above=told)
 
-    def _print(self, line: RichText, *, wrap: bool = False) -> None:
-        self._console.print(line, no_wrap=not wrap, overflow="fold" if wrap else "ignore", crop=False)
+    def _styled(self, line: Line) -> str:
+        parts = RichText.assemble(*((part, _STYLES.get(style, "")) for part, style in line))
+        with self._console.capture() as capture:
+            self._console.print(parts, no_wrap=True, overflow="ignore", crop=False, end="")
+        return capture.get()
 
-    def _update(self) -> None:
-        """The live region exists only while a step runs: whatever else prints finds an ordinary terminal."""
-        if self._steps and self._live is None:
-            self._live = Live(
-                self,
-                console=self._console,
-                refresh_per_second=10,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        elif not self._steps:
-            self._stop()
-
-    def _stop(self) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+    def _put(self, told: str) -> None:
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(told.encode(encoding, "replace").decode(encoding))
+        self._stream.flush()

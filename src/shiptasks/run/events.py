@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Literal, Protocol
 
 from shiptasks.errors import Interrupted, ShiptasksError
-from shiptasks.plugins.protocols import Severity
+from shiptasks.plugins.protocols import Finding, Severity
 from shiptasks.run.flow import Flow
 from shiptasks.run.secrets import Secrets
 
@@ -170,6 +170,22 @@ class StepHandle:
     def lines(self, lines: Sequence[str], stream: str = "stdout") -> None:
         """Output that came at once: `process.run(…, on_lines=step.lines)` for what may write a lot."""
         self._flow.lines(lines, stream)
+
+    def finding(self, found: Finding, *, tool: str, blocking: bool = True) -> None:
+        """Something that the step's tool found."""
+        self._bus.emit(
+            StepFinding(
+                step=self.step,
+                tool=tool,
+                file=found.file,
+                line=found.line,
+                column=found.column,
+                rule=found.rule,
+                message=found.message,
+                severity=found.severity,
+                blocking=blocking,
+            )
+        )
 
     def progress(self, text: str) -> None:
         self._bus.emit(StepProgress(step=self.step, text=text))

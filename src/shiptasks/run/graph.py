@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import heapq
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -142,53 +142,20 @@ def run_graph(
     return {node.key: outcomes.get(node.key, Outcome(started=False)) for node in nodes}
 
 
-def find_cycle(needs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Keys that wait for each other, the first again at the end; empty when there is no such way round."""
-    done: set[str] = set()
-    for start in needs:
-        path: list[str] = []
-        pending: list[tuple[str, int]] = [(start, 0)]
-        while pending:
-            key, position = pending.pop()
-            if key in done:
-                continue
-            if position == 0:
-                if key in path:
-                    return (*path[path.index(key) :], key)
-                path.append(key)
-            following = needs[key]
-            if position < len(following):
-                pending.append((key, position + 1))
-                if following[position] in path:
-                    return (*path[path.index(following[position]) :], following[position])
-                pending.append((following[position], 0))
-            else:
-                path.pop()
-                done.add(key)
-    return ()
-
-
 def _ranks(nodes: Sequence[Node[T]]) -> dict[str, float]:
     """Seconds from the beginning of each node to the end of the longest chain that needs it."""
-    needs = {node.key: node.needs for node in nodes}
-    if len(needs) != len(nodes):
+    from graphlib import CycleError, TopologicalSorter
+
+    by_key = {node.key: node for node in nodes}
+    if len(by_key) != len(nodes):
         raise ValueError("two nodes have one key")
-    if cycle := find_cycle(needs):
-        raise Cycle(cycle)
-    seconds = {node.key: node.seconds for node in nodes}
-    after = dict.fromkeys(needs, 0.0)
-    remaining = dict.fromkeys(needs, 0)
-    for key in needs:
-        for need in set(needs[key]):
-            remaining[need] += 1
-    last = [key for key, count in remaining.items() if count == 0]
-    ranks: dict[str, float] = {}
-    while last:
-        key = last.pop()
-        ranks[key] = after[key] + seconds[key]
-        for need in set(needs[key]):
-            after[need] = max(after[need], ranks[key])
-            remaining[need] -= 1
-            if remaining[need] == 0:
-                last.append(need)
+    try:
+        order = tuple(TopologicalSorter({node.key: node.needs for node in nodes}).static_order())
+    except CycleError as error:
+        raise Cycle(error.args[1]) from None
+    ranks = dict.fromkeys(order, 0.0)
+    for key in reversed(order):
+        ranks[key] += by_key[key].seconds
+        for need in by_key[key].needs:
+            ranks[need] = max(ranks[need], ranks[key])
     return ranks

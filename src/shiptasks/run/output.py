@@ -11,7 +11,8 @@ from typing import Literal, TextIO
 
 from shiptasks.errors import ShiptasksError
 from shiptasks.run.events import Failure, Listener
-from shiptasks.run.plain import Plain, folds_of
+from shiptasks.run.folds import folds_of
+from shiptasks.run.plain import Plain
 from shiptasks.run.text import clean
 
 Format = Literal["text", "json"]
@@ -20,21 +21,53 @@ _NOT_CI = ("", "0", "false")
 _PLAIN_COLUMNS = 120  # a CI log has no width of its own
 
 
-def listener(format: str, *, environ: Mapping[str, str] = os.environ) -> Listener:
-    """The listener for this process. In `json` people read stderr: stdout holds one document and nothing else."""
-    return listener_on(sys.stderr if format == "json" else sys.stdout, environ)
+def listener(
+    format: str,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    quiet: bool = False,
+    verbose: bool = False,
+    prefix: str = "",
+) -> Listener:
+    """The listener for this process. In `json` people read stderr: stdout holds one document and nothing else.
+
+    With `quiet` failures and the last line are all; with `verbose` output is told line by line as it comes. `prefix`
+    is where the folder of pyproject.toml is in the repository, such as `apps/shop/`.
+    """
+    stream = sys.stderr if format == "json" else sys.stdout
+    return listener_on(stream, environ, quiet=quiet, verbose=verbose, prefix=prefix)
 
 
-def listener_on(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Listener:
-    """The listener for a stream: NO_COLOR, FORCE_COLOR, TERM, CI and COLUMNS decide how it looks."""
+def listener_on(
+    stream: TextIO,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    prefix: str = "",
+) -> Listener:
+    """The listener for a stream: NO_COLOR, FORCE_COLOR, TERM, CI and COLUMNS decide how it looks.
+
+    NO_COLOR wins over FORCE_COLOR, as in rich, pytest and Python itself; FORCE_COLOR=0 is no colour.
+    """
+    forced = environ.get("FORCE_COLOR", "")
+    no_color = bool(environ.get("NO_COLOR")) or forced == "0"
     if stream.isatty() and environ.get("TERM") != "dumb" and environ.get("CI", "") in _NOT_CI:
         from shiptasks.run.console import Console
 
-        return Console(stream)
+        return Console(stream, no_color=no_color, quiet=quiet, verbose=verbose)
     known = environ.get("COLUMNS") or stream.isatty()
     columns = shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if known else _PLAIN_COLUMNS
-    colour = environ.get("FORCE_COLOR", "0") not in ("", "0") and not environ.get("NO_COLOR")
-    return Plain(stream, columns=columns, colour=colour, folds=folds_of(environ))
+    folds = folds_of(environ, prefix)
+    return Plain(
+        stream,
+        columns=columns,
+        colour=bool(forced) and not no_color,
+        folds=folds,
+        stamps=folds is None,
+        quiet=quiet,
+        verbose=verbose,
+    )
 
 
 def failure_of(error: ShiptasksError) -> Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ _CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code !=
 _SECONDS_WIDTH = 7
 _STOPS = (0, 32, 52)  # where title, place and detail begin, as long as everything fits
 _SHORTEST_FIELD = 6
+_LEAST_WITH_TIME = 16  # columns; in fewer a line has no time
+
+Line = Sequence[tuple[str, str]]
+"""A line as parts of text and style: `ok`, `failed`, `warned`, `where`, `dim`, `bold`, or empty."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,32 @@ class Marks:
     cached: str = "≡"
     running: str = "›"
     ellipsis: str = "…"
+    rule: str = "─"
 
     def of(self, outcome: Outcome) -> str:
         return str(getattr(self, outcome))
 
 
 ASCII = Marks(
-    ok="ok", failed="FAILED", warned="WARN", interrupted="STOPPED", cached="cached", running=">", ellipsis="..."
+    ok="ok",
+    failed="FAILED",
+    warned="WARN",
+    interrupted="STOPPED",
+    cached="cached",
+    running=">",
+    ellipsis="...",
+    rule="-",
 )
 """For a stream that cannot say the others."""
+
+
+def marks_for(encoding: str | None, signs: str = "") -> Marks:
+    """The signs, where a stream of this encoding can say them and `signs`; else words."""
+    try:
+        ("".join(vars(Marks()).values()) + signs).encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return Marks()
 
 
 def clean(text: str) -> str:
@@ -70,6 +92,48 @@ def truncate(text: str, columns: int, ellipsis: str = "…") -> str:
             break
         kept += char
     return (kept.rstrip() + ellipsis) if room > 0 else ellipsis[: max(columns, 0)]
+
+
+def shorten_middle(text: str, columns: int, ellipsis: str = "…") -> str:
+    """`text`, such as a path, in at most so many columns: its end stays, and as much of its beginning as there is room.
+
+    Of what is left two thirds are its end: that is where a path says the file.
+    """
+    if width(text) <= columns:
+        return text
+    room = columns - width(ellipsis)
+    if room <= 0:
+        return truncate(text, columns, ellipsis)
+    kept = ""
+    for char in reversed(text):
+        if width(kept) + width(char) > (room * 2 + 2) // 3:
+            break
+        kept = char + kept
+    start = ""
+    for char in text:
+        if width(start + char) + width(kept) > room:
+            break
+        start += char
+    return start + ellipsis + kept
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """`text` in lines of at most so many columns, broken at spaces, and in a word only where it is too long."""
+    lines = [""]
+    for word in text.split():
+        while word:
+            gap = 1 if lines[-1] else 0
+            if width(lines[-1]) + gap + width(word) <= columns:
+                lines[-1] += " " * gap + word
+                break
+            if lines[-1]:
+                lines.append("")
+                continue
+            fits = next((n for n in range(len(word), 1, -1) if width(word[:n]) <= columns), 1)
+            lines[-1], word = word[:fits], word[fits:]
+            if word:
+                lines.append("")
+    return lines
 
 
 def pad(text: str, columns: int) -> str:
@@ -102,9 +166,19 @@ def fields(values: Sequence[str], columns: int, ellipsis: str = "…") -> list[s
         longest = max(range(len(cells)), key=lambda index: width(cells[index]))
         size = width(cells[longest])
         if size <= _SHORTEST_FIELD:
-            break
+            _give_up(cells, over, ellipsis)
+            continue
         cells[longest] = truncate(cells[longest], max(size - over, _SHORTEST_FIELD), ellipsis)
     return _joined(cells)
+
+
+def _give_up(cells: list[str], over: int, ellipsis: str) -> None:
+    """Leave out what there is no room for: the detail, then the place, then the end of the title."""
+    present = [index for index, cell in enumerate(cells) if cell]
+    if len(present) > 1:
+        cells[present[-1]] = ""
+    else:
+        cells[present[0]] = truncate(cells[present[0]], max(width(cells[present[0]]) - over, 0), ellipsis)
 
 
 def _joined(cells: Sequence[str]) -> list[str]:
@@ -121,13 +195,41 @@ def _joined(cells: Sequence[str]) -> list[str]:
 def step_cells(
     title: str, where: str, detail: str, took: float | None, columns: int, ellipsis: str = "…"
 ) -> tuple[list[str], str]:
-    """Title, place and detail, padded, and the time, right-aligned: together `columns` wide when `took` is given."""
-    if took is None:
+    """Title, place and detail, padded, and the time, right-aligned: together `columns` wide when `took` is given.
+
+    In very few columns the detail gives way, then the place, then the time.
+    """
+    if took is None or columns < _LEAST_WITH_TIME:
         return fields((title, where, detail), columns, ellipsis), ""
     room = columns - _SECONDS_WIDTH - 1
     cells = fields((title, where, detail), room, ellipsis)
     gap = max(room - sum(map(width, cells)), 0)
     return cells, " " * gap + seconds(took).rjust(_SECONDS_WIDTH + 1)
+
+
+def step_line(
+    mark: tuple[str, str],
+    title: str,
+    where: str,
+    detail: str,
+    took: float | None,
+    columns: int,
+    ellipsis: str = "…",
+) -> Line:
+    """The line of a step, with its mark and the mark's style in front; never wider than `columns`."""
+    (first, second, third), time_ = step_cells(title, where, detail, took, columns - width(mark[0]) - 1, ellipsis)
+    return (mark, (" ", ""), (first, ""), (second, "where"), (third, "dim"), (time_, "dim"))
+
+
+def rule(title: str, columns: int, sign: str = "─") -> str:
+    """A line across with a title in it."""
+    head = f"{sign * 2} {truncate(one_line(title), max(columns - 6, 1))} "
+    return head + sign * max(columns - width(head), 0)
+
+
+def stamp(at: float) -> str:
+    """The time of day here, for a line of a log."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def header(event: RunStarted) -> str:
