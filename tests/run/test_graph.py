@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shiptasks.errors import Failed, Interrupted
 from shiptasks.run import process
-from shiptasks.run.graph import side_by_side
+from shiptasks.run.graph import Cycle, Node, run_graph, side_by_side
 
 
 def _after(seconds: float, value: int) -> int:
@@ -103,3 +105,120 @@ def test_an_interrupt_ends_all_and_is_raised_when_they_have_ended(tmp_path: Path
     with pytest.raises(KeyboardInterrupt):
         side_by_side([sleeper, sleeper, sleeper], jobs=2, keep_going=True)
     assert ended == ["ended", "ended"]
+
+
+def test_a_node_begins_when_all_that_it_needs_have_ended_well() -> None:
+    ended: list[str] = []
+
+    def work(name: str, seconds: float = 0.0) -> str:
+        time.sleep(seconds)
+        ended.append(name)
+        return name
+
+    nodes = [
+        Node("d", partial(work, "d"), ("b", "c")),
+        Node("a", partial(work, "a", 0.05)),
+        Node("b", partial(work, "b", 0.1), ("a",)),
+        Node("c", partial(work, "c"), ("a",)),
+    ]
+    outcomes = run_graph(nodes, jobs=4)
+    assert list(outcomes) == ["d", "a", "b", "c"]  # as given, whatever ends first
+    assert ended == ["a", "c", "b", "d"]
+
+
+def test_what_needs_a_failed_node_is_not_started_and_says_whose_fault_it_is() -> None:
+    nodes: list[Node[int]] = [
+        Node("a", _fail),
+        Node("b", partial(_after, 0.0, 1), ("a",)),
+        Node("c", partial(_after, 0.0, 1), ("b",)),
+        Node("other", partial(_after, 0.2, 2)),
+    ]
+    outcomes = run_graph(nodes, jobs=4, keep_going=True)
+    assert [(key, outcome.started, outcome.held_by) for key, outcome in outcomes.items()] == [
+        ("a", True, ()),
+        ("b", False, ("a",)),
+        ("c", False, ("b",)),
+        ("other", True, ()),
+    ]
+    assert outcomes["other"].value == 2
+
+
+def test_a_value_may_say_that_a_node_has_not_ended_well() -> None:
+    nodes = [Node("a", partial(_after, 0.0, 0)), Node("b", partial(_after, 0.0, 1), ("a",))]
+    assert run_graph(nodes, well=bool)["b"].held_by == ("a",)
+    assert run_graph(nodes, well=lambda _: True)["b"].value == 1
+
+
+def test_fail_fast_by_value_stops_what_runs_and_what_waits(tmp_path: Path) -> None:
+    def sleeper() -> bool:
+        return process.run(["sleep", "60"], cwd=tmp_path).ok
+
+    nodes = [Node("sleeper", sleeper), Node("no", lambda: False), Node("late", sleeper, ("sleeper",))]
+    began = time.monotonic()
+    outcomes = run_graph(nodes, jobs=2, well=bool)
+    assert time.monotonic() - began < 10
+    assert isinstance(outcomes["sleeper"].error, Interrupted)
+    assert outcomes["no"].value is False
+    assert not outcomes["late"].started
+
+
+def test_the_longest_way_to_the_end_begins_first() -> None:
+    began: list[str] = []
+    nodes = [
+        Node("short", partial(began.append, "short"), seconds=1),
+        Node("long", partial(began.append, "long"), seconds=5),
+        Node("first", partial(began.append, "first"), seconds=1),
+        Node("last", partial(began.append, "last"), ("first",), seconds=9),
+    ]
+    run_graph(nodes, jobs=1)
+    assert began == ["first", "last", "long", "short"]
+
+
+def test_nodes_that_wait_for_each_other_are_refused_and_nothing_runs() -> None:
+    ran: list[str] = []
+    nodes = [
+        Node("ok", partial(ran.append, "ok")),
+        Node("a", partial(ran.append, "a"), ("c",)),
+        Node("b", partial(ran.append, "b"), ("a",)),
+        Node("c", partial(ran.append, "c"), ("b",)),
+    ]
+    with pytest.raises(Cycle) as caught:
+        run_graph(nodes)
+    assert caught.value.keys[0] == caught.value.keys[-1]
+    assert set(caught.value.keys) == {"a", "b", "c"}
+    with pytest.raises(ValueError, match="two nodes have one key"):
+        run_graph([nodes[0], nodes[0]])
+    with pytest.raises(KeyError, match="nobody"):
+        run_graph([Node("a", partial(ran.append, "a"), ("nobody",))])
+    assert ran == []
+
+
+def test_an_exit_in_a_node_does_not_hang_the_run() -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    (outcome,) = run_graph([Node("leaver", leave)]).values()
+    assert isinstance(outcome.error, Interrupted)
+
+
+@given(
+    needs=st.lists(st.sets(st.integers(0, 11), max_size=3), min_size=1, max_size=12),
+    bad=st.sets(st.integers(0, 11)),
+    jobs=st.integers(1, 4),
+)
+def test_any_graph_runs_in_order_each_node_once(needs: list[set[int]], bad: set[int], jobs: int) -> None:
+    order: list[int] = []
+
+    def work(number: int) -> bool:
+        order.append(number)
+        return number not in bad
+
+    graph = {number: {need for need in each if need < number} for number, each in enumerate(needs)}
+    nodes = [Node(str(key), partial(work, key), tuple(map(str, sorted(each)))) for key, each in graph.items()]
+    outcomes = run_graph(nodes, jobs=jobs, keep_going=True, well=bool)
+    assert len(order) == len(set(order))
+    for number, each in graph.items():
+        outcome = outcomes[str(number)]
+        assert outcome.started == all(outcomes[str(need)].value for need in each)
+        if outcome.started:
+            assert all(order.index(need) < order.index(number) for need in each)

@@ -1,149 +1,124 @@
-"""Runs the commands of a check side by side, each to its end, so that all results are seen at once."""
+"""Runs the stages of a check as one graph, and what comes after them: coverage, hooks, the report."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING
 
-from shiptasks.check.plan import Command, Kind
-from shiptasks.check.scan import judge
-from shiptasks.errors import Failed
-from shiptasks.run import process
-from shiptasks.run.events import Bus
-from shiptasks.run.graph import side_by_side
+from shiptasks.check import times
+from shiptasks.check.cached import Cached
+from shiptasks.check.covered import covered
+from shiptasks.check.plan import Stage
+from shiptasks.check.results import CheckResult, Report
+from shiptasks.check.stage import Place, failed, run_stage
+from shiptasks.errors import Interrupted, ShiptasksError
+from shiptasks.run import leftovers
+from shiptasks.run.graph import Node, Outcome, run_graph
 from shiptasks.run.hooks import Hooks
-from shiptasks.run.text import clean
 
-_OUTPUT = 32_000_000  # bytes of a scanner's output that are read
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
-_FRAME = " =-_*#~─━"  # what tools draw around their last line
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one command did. `exit_code` is None when it could not be started; `detail` is its own last word."""
-
-    kind: Kind
-    name: str
-    command: str
-    outcome: Literal["ok", "failed"]
-    exit_code: int | None
-    seconds: float
-    detail: str
+if TYPE_CHECKING:
+    from shiptasks.config.model import Project
+    from shiptasks.run.events import Bus
 
 
 @dataclass(frozen=True)
-class Report:
-    """The results of all commands, in the order of the plan."""
+class How:
+    """How stages are run. `jobs`: most at a time, 0 for what the configuration says."""
 
-    results: tuple[CheckResult, ...]
-
-    @property
-    def failed(self) -> tuple[CheckResult, ...]:
-        return tuple(result for result in self.results if result.outcome != "ok")
-
-    @property
-    def summary(self) -> str:
-        passed = len(self.results) - len(self.failed)
-        return f"{passed} of {len(self.results)} passed" if self.failed else f"{passed} passed"
-
-    def data(self) -> list[dict[str, Any]]:
-        """Plain data, for JSON."""
-        return [{**asdict(result), "seconds": round(result.seconds, 3)} for result in self.results]
-
-    def raise_if_failed(self) -> None:
-        """Raise Failed, naming what failed and how to run it alone."""
-        if not self.failed:
-            return
-        names = ", ".join(f"{result.kind} {result.name}" for result in self.failed)
-        only = ",".join(dict.fromkeys(result.name for result in self.failed))
-        kinds = {result.kind for result in self.failed}
-        task = kinds.pop() if len(kinds) == 1 else "check"
-        count = f"{len(self.failed)} of {len(self.results)} checks failed"
-        raise Failed(f"{count}: {names}", hint=f"inv {task} --only={only}")
+    jobs: int = 0
+    keep_going: bool = False
+    cache: bool = True
+    whole: bool = True
+    """Whether all tests run: a part of them says nothing about thresholds of the coverage."""
 
 
 def run(
-    commands: Sequence[Command],
+    stages: Sequence[Stage],
+    project: Project,
     bus: Bus,
+    folder: Path,
+    how: How = How(),
     *,
-    jobs: int = 0,
     environ: Mapping[str, str] = os.environ,
     hooks: Hooks | None = None,
 ) -> Report:
-    """Run the commands, at most `jobs` at a time (0: one for each processor); a failure stops none of the others.
+    """Run the stages; the first failure ends the others, unless told to keep going. Results in the order of the plan.
 
-    The hooks before lint and before test run first; those after, when all commands of that kind have passed.
+    What earlier runs left behind when they were killed is removed first. The hooks before lint and before test run
+    before the stages; those after, when all stages of that kind have passed. Nothing that a stage has started is left
+    when this returns or raises. `folder` is the run's own, `.shiptasks/runs/<id>`.
     """
-    kinds = tuple(dict.fromkeys(command.kind for command in commands))
+    kinds = tuple(dict.fromkeys(stage.kind for stage in stages))
     for kind in kinds:
         if hooks is not None:
             hooks.before(kind)
-    env = _environment(environ)
-    outcomes = side_by_side([partial(_run_one, each, bus, env) for each in commands], jobs=jobs, keep_going=True)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
-    report = Report(tuple(outcome.value for outcome in outcomes if outcome.value is not None))
+    cached = Cached(project, stages, enabled=how.cache)
+    with _place(project, bus, folder, environ) as place:
+        known = times.load(project.state_dir)
+        nodes = [
+            Node(stage.id, partial(_node, stage, place, bus, cached), stage.needs, known.get(stage.id, 1.0))
+            for stage in stages
+        ]
+        outcomes = run_graph(
+            nodes,
+            jobs=how.jobs or project.check.jobs,
+            keep_going=how.keep_going or project.check.keep_going,
+            well=lambda result: result.passed,
+        )
+        results = [_result(stage, outcomes, bus) for stage in stages]
+        times.save(project.state_dir, known, {each.stage.id: each.seconds for each in results if each.outcome == "ok"})
+        report = Report(tuple(results))
+        report = report.with_coverage(*covered(report, place, bus, whole=how.whole))
     for kind in kinds:
-        if hooks is not None and not any(result.kind == kind for result in report.failed):
+        if hooks is not None and not any(result.stage.kind == kind for result in report.failed):
             hooks.after(kind)
     return report
 
 
-def _run_one(command: Command, bus: Bus, env: Mapping[str, str]) -> CheckResult:
-    last = ""
+@contextmanager
+def _place(project: Project, bus: Bus, folder: Path, environ: Mapping[str, str]) -> Iterator[Place]:
+    leftovers.sweep(project.state_dir, bus.notice)
+    with leftovers.owned(folder, bus.notice) as lease:
+        temporary = leftovers.temporary(folder)
+        yield Place(project, folder, temporary, lease, {**environ, **leftovers.environ(lease)})
 
-    def on_line(line: str, stream: str) -> None:
-        nonlocal last
-        step.output(line, "stderr" if stream == "stderr" else "stdout")
-        last = _meaningful(line) or last
 
-    with bus.step(command.title) as step:
-        exit_code: int | None = None
-        seconds = 0.0
-        passed = False
+def _node(stage: Stage, place: Place, bus: Bus, cached: Cached) -> CheckResult:
+    with bus.step(stage.title, stage=stage.kind, alone=stage.alone) as step:
+        if stage.idle:
+            step.outcome, step.detail = "skipped", stage.idle
+            return CheckResult(stage, "skipped", detail=stage.idle)
+        out, env = place.out(stage), place.environ_of(stage)
         try:
-            result = process.run(
-                command.argv,
-                cwd=command.cwd,
-                env=env,
-                check=False,
-                on_line=on_line,
-                keep=_OUTPUT if command.scanner else 0,
-            )
-            exit_code, seconds = result.exit_code, result.seconds
-            passed = exit_code == 0
-            if exit_code in (_NOT_FOUND, _NOT_EXECUTABLE):
-                step.detail = f"{last or command.text}; is it installed in this environment?"
-            elif command.scanner is not None:
-                passed, step.detail = judge(
-                    command.scanner, result.stdout, result.stderr, result.exit_code, step.output
-                )
-            elif exit_code != 0:
-                step.detail = last or process.ending(exit_code)
-            else:
-                step.detail = last
-        except process.NotInstalled as error:
-            step.detail = f"{error.what}: {error.hint}"
-        step.outcome = "ok" if passed else "failed"
-    outcome: Literal["ok", "failed"] = "ok" if passed else "failed"
-    return CheckResult(command.kind, command.name, command.text, outcome, exit_code, seconds, step.detail)
+            known = cached.hit(stage, out, env)
+        except ShiptasksError as error:
+            return failed(stage, step, error)
+        if known is not None:
+            step.outcome, step.detail = "cached", known.detail
+            return known
+        if why := cached.why(stage):
+            step.output(f"not as it was when it last passed: {why}")
+        result = run_stage(stage, place, step)
+        if kept_not := cached.keep(result, out, env):
+            step.output(f"its result is not kept: {kept_not}")
+        return result
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The tools beside this interpreter come first: `.venv/bin/inv check` finds its `ruff` without activation."""
-    here = str(Path(sys.executable).parent)
-    rest = environ.get("PATH", os.defpath)
-    return {**environ, "PATH": os.pathsep.join((here, rest)) if rest else here}
-
-
-def _meaningful(line: str) -> str:
-    """A line without the frame that a tool draws around it; empty when it says nothing."""
-    words = clean(line).strip(_FRAME).strip()
-    return words if any(char.isalnum() for char in words) else ""
+def _result(stage: Stage, outcomes: Mapping[str, Outcome[CheckResult]], bus: Bus) -> CheckResult:
+    """What became of a stage; one that never began is told here."""
+    outcome = outcomes[stage.id]
+    if outcome.value is not None:
+        return outcome.value
+    if isinstance(outcome.error, Interrupted):
+        return CheckResult(stage, "interrupted", detail="ended: another stage had failed")
+    if outcome.error is not None:
+        raise outcome.error
+    why = f"not run: {', '.join(outcome.held_by)} did not pass" if outcome.held_by else "not run: another stage failed"
+    with bus.step(stage.title, stage=stage.kind, alone=stage.alone) as step:
+        step.outcome, step.detail = "skipped", why
+    return CheckResult(stage, "skipped", detail=why)

@@ -18,6 +18,7 @@ from shiptasks.config.layers import Layers, Origin
 from shiptasks.config.model import OVERLAY, Project
 from shiptasks.config.plaintext import plain_secrets
 from shiptasks.config.problems import Problem, problems_of, refusal
+from shiptasks.config.references import references
 from shiptasks.config.source import NOTHING_RAN, Source, read, shown
 from shiptasks.config.suggest import did_you_mean
 from shiptasks.errors import UsageError
@@ -74,6 +75,7 @@ def load(
         layers[name] = _lay(sources, given, name, problems)
         projects[name] = _project(layers[name], environ, problems)
     problems.extend(clashes(projects, layers))
+    problems.extend(references(projects[""], layers[""]))
     if problems:
         raise refusal(problems)
     chosen = projects.get(environment) if environment in names or not environment else None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from shiptasks.build.sections import ServiceImage
-from shiptasks.check.sections import CheckHooks, CheckRules, LintStage, TestStage
+from shiptasks.check.sections import Bundle, CheckHooks, CheckRules, Container, CoverageRules, LintStage, TestStage
 from shiptasks.config.hook import TaskHooks
 from shiptasks.config.layers import Layers
 from shiptasks.config.section import Section
@@ -68,6 +68,12 @@ class Project(Section):
     """Lint commands by name."""
     test: Table[Name, TestStage] = frozen()
     """Test commands by name."""
+    bundles: Table[Name, Bundle] = frozen()
+    """Files that browsers load, with the size that they may have."""
+    containers: Table[Name, Container] = frozen()
+    """Real services that tests can have, such as a database."""
+    coverage: CoverageRules = CoverageRules()
+    """How much of the code the tests must reach."""
     check: CheckRules = CheckRules()
     """How lint and test commands are run."""
     services: Annotated[Table[Name, Service], AfterValidator(routes_are_apart)] = frozen()
@@ -76,6 +82,8 @@ class Project(Section):
     """The proxy on each host."""
     deploy: Deploy = Deploy()
     """Times and limits of a deploy."""
+    keep_runs: int = Field(default=50, ge=1, le=10_000)
+    """How many runs are kept in `.shiptasks/runs`, with their logs."""
     ssh: Ssh = Ssh()
     """How hosts are reached."""
     secrets: SecretSources = frozen()

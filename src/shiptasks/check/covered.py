@@ -1,0 +1,70 @@
+"""The coverage of a run, at its end: put together, compared with what is asked, told as a step of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shiptasks.check.results import Report
+from shiptasks.check.stage import Place
+from shiptasks.errors import Failed, UsageError
+from shiptasks.run.events import Bus
+
+if TYPE_CHECKING:
+    from shiptasks.check.coverage import Coverage
+
+
+def covered(report: Report, place: Place, bus: Bus, *, whole: bool) -> tuple[Coverage | None, tuple[str, ...]]:
+    """The coverage of all stages that measured some, and why it is not enough.
+
+    A run of a part of the tests, or one in which tests failed, gets its report, but is held to no threshold, and is
+    not what later runs are compared with.
+    """
+    measured = [each for each in report.results if each.coverage]
+    if not measured:
+        return None, ()
+    from shiptasks.check.coverage import StageCoverage, combine, delta, short
+
+    project = place.project
+    stages = {
+        each.stage.id: StageCoverage(
+            each.coverage, each.stage.cwd, each.stage.command(place.out(each.stage)), place.environ_of(each.stage)
+        )
+        for each in measured
+    }
+    contexts = {name: service.context for name, service in project.services.items()}
+    tests = [each for each in report.results if each.stage.kind == "test"]
+    counts = whole and all(each.passed for each in tests)
+    with bus.step("coverage", stage="test") as step:
+        try:
+            out = place.folder / "coverage"
+            coverage = combine(stages, project.root, contexts, out, project.state_dir / "reports")
+        except Failed as error:
+            step.outcome, step.detail = ("failed" if counts else "warned"), error.what
+            for line in (*filter(None, (error.where, error.hint)), *error.details):
+                step.output(line, "stderr")
+            return None, (error.what,) if counts else ()
+        change = delta(coverage, project.state_dir)
+        reasons = short(coverage, project.coverage, change) if counts else ()
+        told = [f"{coverage.percent:.1f} %", str(change) if change else ""]
+        told += ["" if counts else "of a part: held to no threshold", *reasons]
+        step.detail = "; ".join(part for part in told if part)
+        step.outcome = "failed" if reasons else "ok"
+        for name, totals in coverage.services.items():
+            step.output(f"{name}: {totals.percent:.1f} %")
+        step.output("reports: .shiptasks/reports/coverage/index.html, coverage.xml, lcov.info")
+        if counts:
+            _remember(coverage, place)
+    return coverage, reasons
+
+
+def _remember(coverage: Coverage, place: Place) -> None:
+    from shiptasks.check.changed import current_branch, default_branch, revision
+    from shiptasks.check.coverage import remember
+
+    root = place.project.root
+    try:
+        default = place.project.check.base or default_branch(root)
+        if current_branch(root) == default.removeprefix("origin/"):
+            remember(coverage, place.project.state_dir, default.removeprefix("origin/"), revision(root))
+    except (UsageError, Failed):
+        return  # no git, no default branch: there is nothing to compare with
