@@ -213,7 +213,8 @@ def _line_of(file: str, written: str, text: str) -> int:
 
 
 def _shortened(message: str, text: str) -> str:
-    lines = (message if message.strip() else text).strip().splitlines()
+    says_nothing = message.strip().lower() in ("", "failed")  # as that of Go does
+    lines = (text if says_nothing and text.strip() else message).strip().splitlines()
     return "\n".join(line.rstrip() for line in lines[:_MESSAGE_LINES])[:_MESSAGE_LENGTH]
 
 

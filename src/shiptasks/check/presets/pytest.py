@@ -10,7 +10,7 @@ from shiptasks.check.reports import findings
 
 _FAILED, _INTERRUPTED, _INTERNAL, _USAGE, _NOTHING = 1, 2, 3, 4, 5
 # An option that pytest does not know is one of a plugin that is not there.
-_PLUGINS = {"--cov": ("pytest-cov", "coverage"), "--splits": ("pytest-split", "shards")}
+_PLUGINS = {"--cov": ("pytest-cov", "coverage needs"), "--splits": ("pytest-split", "shards need")}
 
 
 def _command(request: Request) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def _refusal(ended: Ended) -> str:
     unknown = re.search(r"unrecognized arguments: (.*)", text)
     for option, (plugin, purpose) in _PLUGINS.items():
         if unknown and option in unknown[1].split():
-            return f"{purpose} of pytest needs {plugin}, which is not installed: pip install {plugin}"
+            return f"{plugin} is not installed, and {purpose} it: pip install {plugin}"
     said = re.findall(r"^(?:\S+: )?(?:error|ERROR): (.+)$", text, re.MULTILINE)
     reasons = [line for line in said if not line.startswith("usage:")]
     return f"pytest could not begin: {reasons[0] if reasons else 'its output has the reason'}"

@@ -40,8 +40,7 @@ def _read(request: Request, ended: Ended) -> Reading:
     output = _clean_lines(f"{ended.stderr}\n{ended.stdout}")
     if "Cannot find dependency '@vitest/coverage-v8'" in output:
         raise Unreadable(
-            "coverage of vitest needs @vitest/coverage-v8, which is not installed:"
-            " npm install --save-dev @vitest/coverage-v8"
+            "@vitest/coverage-v8 is not installed, and coverage needs it: npm install --save-dev @vitest/coverage-v8"
         )
     if "No test files found" in output:
         raise Unreadable(f"vitest found no tests in {', '.join(request.paths) or 'its folder'}")
