@@ -6,8 +6,11 @@ An image is known by the last part of its name, whatever registry it comes from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,4 @@ def known(repository: str) -> Known | None:
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """The text with `{user}` and so on replaced; other braces stay as they are."""
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
