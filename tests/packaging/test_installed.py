@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def test_listing_configuration_and_checks(installed: Installed) -> None:
 def test_arguments_overrides_help_and_wrong_words(installed: Installed) -> None:
     shown = installed.inv("show", "--wait=1m", "--level=high", "--names=a,b", "--names=c")
     assert shown.stdout == "Duration('1m') high ['a', 'b', 'c'] shop\n", shown.stderr
-    assert installed.inv("lint").stdout.startswith("mine\nlint shop\n")
+    assert re.match(r"mine\n\d\d:\d\d:\d\d lint shop\n", installed.inv("lint").stdout)
     helped = installed.inv("show", "--help")
     assert (helped.returncode, "(low or high; default: low)" in helped.stdout) == (0, True)
     assert "Duration('5s')" not in helped.stdout
@@ -187,7 +188,7 @@ def test_plain_python(installed: Installed) -> None:
     script = "import shiptasks; from shiptasks.tasks import lint; print(shiptasks.load().project); lint()"
     done = installed.run("python", "-c", script)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("shop\nlint shop\n")
+    assert re.match(r"shop\n\d\d:\d\d:\d\d lint shop\n", done.stdout)
 
 
 def test_completion_and_the_schema_are_installed(installed: Installed) -> None:

@@ -68,6 +68,8 @@ def draw(raw: str, columns: int) -> list[str]:
             row = max(row - int(count or 1), 0)
         elif command == "K":
             lines[row] = [] if count == "2" else lines[row][:column]
+        elif command == "J":  # what is below the cursor, and behind it in its line
+            lines[row:] = [lines[row][:column]] if row < len(lines) else []
         while len(lines) <= row:
             lines.append([])
     return ["".join(line).rstrip() for line in lines]

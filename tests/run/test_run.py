@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def test_a_run_that_ends_well(project: Project, capsys: pytest.CaptureFixture[st
         with run.bus.step("x"):
             pass
     out, err = capsys.readouterr()
-    assert out.startswith("check shop 1.0.0 to staging\na plan\nof two lines\n")
+    assert re.match(r"\d\d:\d\d:\d\d check shop 1\.0\.0 to staging\na plan\nof two lines\n", out)
     assert "✓ check done in 0.0s: 3 passed" in out
     assert err == ""
     kinds = [event["event"] for event in events(run.folder)]

@@ -22,13 +22,15 @@ def test_it_keeps_the_last_lines_within_both_limits(batches: list[list[str]], mo
     assert bool(tail) == bool(every)
     if tail.left_out():  # it is full: one more would have been too many
         before = every[len(every) - len(kept) - 1]
-        assert len(kept) == most or sum(map(len, kept)) + len(before) > characters
+        assert len(kept) == most or sum(map(len, kept)) + len(before) >= characters
 
 
 def test_the_last_few_of_those_that_are_kept() -> None:
     tail = Tail(lines=5)
     tail.extend([str(number) for number in range(9)])
     assert (tail.lines(2), tail.left_out(2)) == (["7", "8"], 7)
+    assert (tail.lines(0), tail.left_out(0)) == ([], 9)
+    assert (tail.lines(99), tail.left_out(99)) == (tail.lines(), 4)
     assert (tail.lines(), tail.left_out()) == (["4", "5", "6", "7", "8"], 4)
 
 

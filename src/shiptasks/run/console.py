@@ -36,7 +36,7 @@ _MOST_LIVE_LINES = 12  # a fleet has more steps than a screen has lines
 
 
 class Console(People):
-    """Listener for a terminal. With `no_color` there is none; else rich decides. `columns` fixes the width, for tests."""
+    """Listener for a terminal, which is `columns` wide when that is given. With `no_color` there is none."""
 
     def __init__(
         self,

@@ -106,7 +106,7 @@ class Plain(People):
         before, last = section.output[: -text.TAIL], section.output[-text.TAIL :]
         self.write(((text.rule(section.title, self._columns, self.marks.rule), "bold"),))
         self.write(*section.lines)
-        self._fold(f"end_{'_'.join(section.title.split())}", section.title, before)
+        self._fold(f"end_{re.sub(r'[^a-zA-Z0-9.-]+', '_', section.title)}", section.title, before)
         super().section(Section("", output=last, alone=section.alone))
 
     def _fold(self, name: str, title: str, lines: Iterable[str]) -> None:

@@ -25,6 +25,8 @@ class Tail:
 
     def extend(self, lines: Sequence[str], tag: str = "") -> None:
         """Add lines after those that are there; `tag` is what `runs` gives back with them."""
+        if not lines:
+            return
         size = sum(map(len, lines))
         self._batches.append((tag, lines, size))
         self._lines += len(lines)
@@ -39,12 +41,12 @@ class Tail:
             self._lines -= len(first)
             self._characters -= size
 
-    def lines(self, count: int = 0) -> list[str]:
-        """The last `count` of the lines that are kept; all of these when 0."""
+    def lines(self, count: int | None = None) -> list[str]:
+        """The last `count` of the lines that are kept; all of these when None."""
         kept = [line for _, lines in self.runs() for line in lines]
-        return kept[-count:] if count else kept
+        return kept if count is None else kept[len(kept) - min(count, len(kept)) :]
 
-    def left_out(self, count: int = 0) -> int:
+    def left_out(self, count: int | None = None) -> int:
         """How many lines there were before those that `lines` gives."""
         return self._total - len(self.lines(count))
 

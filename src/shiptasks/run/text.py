@@ -166,19 +166,17 @@ def fields(values: Sequence[str], columns: int, ellipsis: str = "…") -> list[s
         longest = max(range(len(cells)), key=lambda index: width(cells[index]))
         size = width(cells[longest])
         if size <= _SHORTEST_FIELD:
-            _give_up(cells, over, ellipsis)
-            continue
+            return _fewer(values, columns, ellipsis)
         cells[longest] = truncate(cells[longest], max(size - over, _SHORTEST_FIELD), ellipsis)
     return _joined(cells)
 
 
-def _give_up(cells: list[str], over: int, ellipsis: str) -> None:
-    """Leave out what there is no room for: the detail, then the place, then the end of the title."""
-    present = [index for index, cell in enumerate(cells) if cell]
+def _fewer(values: Sequence[str], columns: int, ellipsis: str) -> list[str]:
+    """The cells where there is no room for all: without the detail, then the place, then the end of the title."""
+    present = [index for index, value in enumerate(values) if one_line(value)]
     if len(present) > 1:
-        cells[present[-1]] = ""
-    else:
-        cells[present[0]] = truncate(cells[present[0]], max(width(cells[present[0]]) - over, 0), ellipsis)
+        return fields(["" if index == present[-1] else value for index, value in enumerate(values)], columns, ellipsis)
+    return [truncate(one_line(value), max(columns, 0), ellipsis) for value in values]
 
 
 def _joined(cells: Sequence[str]) -> list[str]:
