@@ -45,6 +45,27 @@ def test_patterns(patterns: tuple[str, ...], expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("folder", "pattern", "expected"),
+    [
+        ("src", "*.py", ["src/a.py"]),
+        ("src/", ".", ["src/a.py", "src/gen/b.py", "src/gen/deep/c.py", "src/gen", "src/.hid/x"]),
+        ("src/gen", "../*.py", ["src/a.py"]),
+        ("src/gen", "../../*.py", ["a.py"]),
+        ("src", "..", list(PATHS)),
+        (".", "a.py", ["a.py"]),
+        ("[sg]rc", "a.py", []),
+    ],
+)
+def test_patterns_may_be_relative_to_a_folder(folder: str, pattern: str, expected: list[str]) -> None:
+    globs = Globs([pattern], folder=folder)
+    assert [path for path in PATHS if globs.takes(path)] == expected
+    assert Globs(["x/y.py"], folder="[sg]rc").takes("[sg]rc/x/y.py")
+    assert Globs([".", "!gen"], folder="src").takes("src/gen/b.py") is False
+    with pytest.raises(UsageError, match="leads out of the folder of pyproject.toml"):
+        Globs(["../../../x"], folder="src/gen")
+
+
+@pytest.mark.parametrize(
     ("patterns", "enters", "stays_out"),
     [
         (("src/**/*.py",), ("", "src/", "src/a/b/"), ("docs/", "src2/", "a/src/")),
@@ -75,9 +96,9 @@ def test_only_folders_that_may_hold_files_are_entered(
         (("src", "!"), "the input '' is not a pattern: it is empty"),
         (
             ("/etc/passwd",),
-            "the input '/etc/passwd' is not a pattern: it is absolute; inputs are relative to pyproject.toml",
+            "the input '/etc/passwd' is not a pattern: it is absolute",
         ),
-        (("src/../../x",), "the input 'src/../../x' is not a pattern: it leads out of the folder"),
+        (("src/../../x",), "the input 'src/../../x' is not a pattern: it leads out of the folder of pyproject.toml"),
         (("src\\a.py",), "the input 'src\\\\a.py' is not a pattern: it has a backslash; folders are divided by `/`"),
         (("a\0b",), "the input 'a\\x00b' is not a pattern: no name has a NUL character"),
     ],

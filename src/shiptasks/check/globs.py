@@ -5,7 +5,7 @@
     **                  as a whole part: any number of folders, also none; at the end: everything under it
     !src/gen            leaves out, wherever it stands in the list
 
-Paths are relative to the root, divided by `/`; case counts; names that begin with a dot are names like others.
+Paths are divided by `/` and relative to the root, or to a folder under it; case counts; names that begin with a dot are names like others.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ class _Pattern:
 
 
 class Globs:
-    """A list of patterns. `where` is the place of the list in the configuration, for messages.
+    """A list of patterns. `folder` is what they are relative to, itself relative to the root: `../shared` is then another
+    folder of the root. `where` is the place of the list in the configuration, for messages.
 
     Raises UsageError for a pattern that cannot be one, and for a list that takes nothing.
     """
 
-    def __init__(self, patterns: Sequence[str], *, where: str = "") -> None:
+    def __init__(self, patterns: Sequence[str], *, folder: str = "", where: str = "") -> None:
         self._where = where
+        self._above = [_WILD.sub(r"[\g<0>]", part) for part in folder.split("/") if part not in ("", ".")]
         taken = [self._parsed(text) for text in patterns if not text.startswith("!")]
         left_out = [self._parsed(text[1:]) for text in patterns if text.startswith("!")]
         if not taken:
@@ -77,13 +79,15 @@ class Globs:
             )
 
     def _parsed(self, text: str) -> _Pattern:
-        parts = [part for part in text.split("/") if part not in ("", ".")]
+        parts, above = [part for part in text.split("/") if part not in ("", ".")], list(self._above)
+        while parts[:1] == [".."] and above:
+            del parts[0], above[-1]
         problem = (
             "it is empty"
             if not text
-            else "it is absolute; inputs are relative to pyproject.toml"
+            else "it is absolute"
             if text.startswith("/")
-            else "it leads out of the folder"
+            else "it leads out of the folder of pyproject.toml"
             if ".." in parts
             else "it has a backslash; folders are divided by `/`"
             if "\\" in text
@@ -97,6 +101,7 @@ class Globs:
             )
         if not parts or text.endswith("/"):
             parts.append("**")
+        parts = above + parts
         return _Pattern(text, _files(parts), _folders(parts))
 
 
