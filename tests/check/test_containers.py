@@ -16,7 +16,7 @@ from shiptasks.check import ready
 from shiptasks.check.containers import filled, place, started, values_of, variables_of
 from shiptasks.check.images import KNOWN, known
 from shiptasks.check.sections import KNOWN_IMAGES, PLACEHOLDER, PLACEHOLDERS, Container
-from shiptasks.errors import Interrupted, Refused, UsageError
+from shiptasks.errors import Failed, Interrupted, UsageError
 from shiptasks.run.lease import Lease
 from shiptasks.run.process import Stop, current_stop
 
@@ -161,7 +161,7 @@ def test_no_containers_need_no_engine(lease: Lease, monkeypatch: pytest.MonkeyPa
 def test_without_an_engine_nothing_is_run(lease: Lease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     only = {"db": container("postgres:17")}
-    with pytest.raises(Refused, match="the Docker engine does not answer") as caught, started(only, lease, print):
+    with pytest.raises(Failed, match="the Docker engine does not answer") as caught, started(only, lease, print):
         raise AssertionError("there is none")
     assert caught.value.now == "no test was run"
     assert list(lease.folder.iterdir()) == [lease.folder / "lease"], "nothing is owed"

@@ -9,20 +9,22 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from shiptasks.check.images import fill, known
 from shiptasks.check.ready import Begun, aside, check_stop, until_ready
-from shiptasks.errors import Failed, Interrupted, UsageError
+from shiptasks.errors import Failed, Interrupted, Refused, UsageError
 from shiptasks.run.engine import client, endpoint
 from shiptasks.run.graph import side_by_side
 from shiptasks.run.lease import Lease
 from shiptasks.run.leftovers import CHECK_LABEL, LEASE_LABEL, Tell, expect_containers, remove_containers
 
 if TYPE_CHECKING:
+    from docker import DockerClient
+
     from shiptasks.check.sections import Container
 
 _GROUP_LABEL = "shiptasks.group"
@@ -39,14 +41,14 @@ def started(containers: Mapping[str, Container], owner: Lease, tell: Tell) -> It
     the engine picks (of the engine's host where that is another one), and the block begins when all are ready. At its
     end, whatever it is, they and their volumes are removed. `tell` takes a sentence on how it goes.
 
-    Raises UsageError when two of them set one variable, Refused when no engine answers, Failed when one does not
-    start, and Interrupted when the graph stops its steps meanwhile.
+    Raises UsageError when two of them set one variable, Failed when no engine answers or one does not start, and
+    Interrupted when the graph stops its steps meanwhile.
     """
     if not containers:
         yield {}
         return
-    _refuse_clashes(containers)
-    with client(now=_NOW) as api:
+    refuse_clashes(containers)
+    with _engine() as api:
         note = expect_containers(owner.folder)
         group = _Group(api.api, owner, tell)
         try:
@@ -57,6 +59,21 @@ def started(containers: Mapping[str, Container], owner: Lease, tell: Tell) -> It
                 tell(f"{problem}; the next check tries again")
             if not problems:
                 note.unlink(missing_ok=True)
+
+
+def refuse_clashes(containers: Mapping[str, Container]) -> None:
+    """Raise UsageError when two of the containers lead to one variable."""
+    seen: dict[str, str] = {}
+    for name, container in containers.items():
+        for variable in variables_of(container):
+            first = seen.setdefault(variable, name)
+            if first != name:
+                raise UsageError(
+                    f"the variable {variable} would lead to both containers, {first} and {name}",
+                    where="[tool.shiptasks.containers]",
+                    now=_NOW,
+                    hint=f'give one of them another: variables = {{ OTHER_{variable} = "…" }}',
+                )
 
 
 def variables_of(container: Container) -> Mapping[str, str]:
@@ -95,18 +112,14 @@ def filled(text: str, values: Mapping[str, str], address: tuple[str, int]) -> st
     return fill(text, {"host": f"[{host}]" if ":" in host else host, "port": str(port), **values})
 
 
-def _refuse_clashes(containers: Mapping[str, Container]) -> None:
-    seen: dict[str, str] = {}
-    for name, container in containers.items():
-        for variable in variables_of(container):
-            first = seen.setdefault(variable, name)
-            if first != name:
-                raise UsageError(
-                    f"the variable {variable} would lead to both containers, {first} and {name}",
-                    where="[tool.shiptasks.containers]",
-                    now=_NOW,
-                    hint=f'give one of them another: variables = {{ OTHER_{variable} = "…" }}',
-                )
+@contextmanager
+def _engine() -> Iterator[DockerClient]:
+    with ExitStack() as stack:
+        try:
+            api = stack.enter_context(client(now=_NOW))
+        except Refused as refused:  # for a check, a stage that has failed: the others go on
+            raise Failed(refused.what, where=refused.where, now=refused.now, hint=refused.hint) from refused
+        yield api
 
 
 def _remove(api: Any, token: str) -> list[str]:
