@@ -16,14 +16,12 @@ from shiptasks.check import coverage_report, lcov, memory
 from shiptasks.check.coverage_model import Coverage, FileCoverage, Files, Totals, shown, summed, united
 from shiptasks.check.coverage_py import CoveragePy, is_data, program
 from shiptasks.check.preset import Unreadable
-from shiptasks.config.suggest import did_you_mean
-from shiptasks.errors import Failed, UsageError
+from shiptasks.errors import Failed
 
 if TYPE_CHECKING:
     from shiptasks.check.sections import CoverageRules
-    from shiptasks.config.model import Project
 
-__all__ = ["Coverage", "Delta", "StageCoverage", "Totals", "combine", "delta", "known_services", "remember", "short"]
+__all__ = ["Coverage", "Delta", "StageCoverage", "Totals", "combine", "delta", "remember", "short"]
 
 _MEMORY = "coverage-base.json"
 
@@ -171,18 +169,6 @@ def _publish(coverage: Coverage, root: Path, pages: Path, titles: Mapping[str, s
         raise Failed(f"the coverage report cannot be written: {error.strerror}", where=str(reports)) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
-
-
-def known_services(project: Project) -> None:
-    """Raises UsageError for a threshold of a service that the configuration does not have."""
-    for name in project.coverage.services:
-        if name not in project.services:
-            raise UsageError(
-                f"there is a threshold of coverage for {name!r}, which is no service",
-                where=project.where("coverage", "services", name),
-                now="nothing was run",
-                hint=did_you_mean(name, project.services) or "name one of [tool.shiptasks.services]",
-            )
 
 
 def short(coverage: Coverage, rules: CoverageRules, change: Delta | None) -> tuple[str, ...]:

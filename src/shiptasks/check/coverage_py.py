@@ -79,13 +79,16 @@ class CoveragePy:
         self._run("json", "--fail-under=0", "-o", str(report))
         try:
             found = json.loads(report.read_text(encoding="utf-8"))["files"]
-            return {str(self.cwd / name): _file(one) for name, one in found.items()}
+            files = {str(self.cwd / name): _file(one) for name, one in found.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Failed(
                 "what coverage.py wrote as JSON cannot be read",
                 where=str(report),
                 hint="pip install --upgrade coverage: 7.0 or later is needed",
             ) from error
+        if not any(one.lines for one in files.values()):
+            self._fail("No data to report: all that was measured is omitted")
+        return files
 
     def html(self, folder: Path) -> None:
         """Its own HTML report. Raises Failed."""
