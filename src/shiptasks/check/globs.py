@@ -5,7 +5,8 @@
     **                  as a whole part: any number of folders, also none; at the end: everything under it
     !src/gen            leaves out, wherever it stands in the list
 
-Paths are divided by `/` and relative to the root, or to a folder under it; case counts; names that begin with a dot are names like others.
+Paths are divided by `/` and relative to the root, or to a folder under it. Case counts; names that begin with a dot are
+names like others.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ class _Pattern:
 
 
 class Globs:
-    """A list of patterns. `folder` is what they are relative to, itself relative to the root: `../shared` is then another
-    folder of the root. `where` is the place of the list in the configuration, for messages.
+    """A list of patterns.
+
+    `folder` is what they are relative to, itself relative to the root: `../shared` is then another folder of the root.
+    `where` is the place of the list in the configuration, for messages.
 
     Raises UsageError for a pattern that cannot be one, and for a list that takes nothing.
     """
