@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shiptasks.check.preset import Ended, Preset, Reading, Request
+from shiptasks.check.preset import Ended, Preset, Reading, Request, Unreadable
 from shiptasks.check.presets import reading, targets
 from shiptasks.plugins.protocols import Finding
 
@@ -31,7 +31,9 @@ def _command(request: Request) -> tuple[str, ...]:
 def _read(request: Request, ended: Ended) -> Reading:
     said = reading.plain(ended.stderr)
     if request.files is None and ended.exit_code == 0 and _NOTHING in said:
-        raise targets.nothing(request, "Python file that black's configuration does not exclude")
+        raise Unreadable(
+            f"there is nothing under {targets.places(request)} that black's configuration does not exclude"
+        )
     if _CRASH in said:
         raise reading.failure("black", ended)
     findings = (*_unformatted(request, said), *_unparsed(request, said))

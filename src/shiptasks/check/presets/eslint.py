@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from shiptasks.check.preset import Ended, Preset, Reading, Request
@@ -10,6 +11,7 @@ from shiptasks.plugins.protocols import Finding
 
 _TAKES = targets.by_suffix(".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx", ".vue", ".svelte", ".astro")
 _ERROR = 2
+_REASON = re.compile(r"^ESLint: [0-9]\S*\s+^(\S.*)$", re.MULTILINE)  # what follows is advice, or a stack
 _IGNORED = "File ignored "  # said of a file that is named and that its configuration leaves out
 
 
@@ -34,7 +36,8 @@ def _program(request: Request) -> str:
 
 def _read(request: Request, ended: Ended) -> Reading:
     if ended.exit_code not in (0, 1):
-        raise reading.failure("eslint", ended)
+        reason = _REASON.search(reading.plain(ended.stderr))
+        raise reading.failure("eslint", Ended(ended.exit_code, "", reason[1]) if reason else ended)
     files = reading.listed("eslint", reading.parsed("eslint", ended, ended.stdout))
     return reading.verdict("eslint", ended, tuple(_findings(request, files)))
 

@@ -27,7 +27,10 @@ def _read(request: Request, ended: Ended) -> Reading:
         raise Unreadable("mypy was not told what to look at: give paths here, or `files` in mypy's configuration")
     findings = tuple(_findings(request, ended))
     is_syntax = any(each.rule == "syntax" for each in findings)
-    return reading.verdict("mypy", ended, findings, found=(1, _BLOCKED) if is_syntax else (1,))
+    told = reading.verdict("mypy", ended, findings, found=(1, _BLOCKED) if is_syntax else (1,))
+    # In JSON it does not know its notes from errors when it chooses its exit code.
+    only_notes = ended.exit_code == 1 and all(each.severity != "high" for each in findings)
+    return Reading(told.passed or only_notes, told.findings, told.detail)
 
 
 def _findings(request: Request, ended: Ended) -> Iterator[Finding]:

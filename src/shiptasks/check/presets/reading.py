@@ -27,6 +27,7 @@ COLUMN = r"(?P<column>[0-9]{1,9})"
 """Parts of the patterns by which text is read. A path may have line ends in it."""
 
 _LAST_WORDS = 300
+_HASKELL = "HasCallStack backtrace:"  # what follows is for the authors of hadolint and shellcheck
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[mK]")
 
 SEVERITIES: Mapping[str, Severity] = {
@@ -61,14 +62,15 @@ def verdict(
 def failure(tool: str, ended: Ended) -> Unreadable:
     """The tool itself failed, in its own words."""
     words = last_words(ended)
-    said = f"{tool} {ending(ended.exit_code)}" if ended.exit_code else f"{tool} wrote a report that cannot be read"
-    return Unreadable(f"{said}: {words}" if words else f"{said} and wrote nothing")
+    said = f"{tool} {ending(ended.exit_code)}" if ended.exit_code else f"the report of {tool} cannot be read"
+    wrote = "" if (ended.stdout + ended.stderr).strip() else ", and it wrote nothing"
+    return Unreadable(f"{said}: {words}" if words else f"{said}{wrote}")
 
 
 def last_words(ended: Ended) -> str:
     """The line in which a tool says why: the last of stderr, or of stdout, that names an error, or the last at all."""
     for output in (ended.stderr, ended.stdout):
-        lines = [one_line(line) for line in output.splitlines()]
+        lines = [one_line(line) for line in output.partition(_HASKELL)[0].splitlines()]
         lines = [line for line in lines if any(char.isalnum() for char in line)]
         naming = [line for line in lines if "error" in line.lower()]
         if lines:
@@ -135,9 +137,9 @@ def parsed(tool: str, ended: Ended, text: str) -> object:
 class Entry:
     """One object of a report; each of its values has to be of the kind that is asked for, or it is Unreadable."""
 
-    def __init__(self, tool: str, values: object) -> None:
+    def __init__(self, tool: str, values: object, name: str = "an entry") -> None:
         self._tool = tool
-        self._values: dict[str, object] = values if isinstance(values, dict) else self._wrong("an entry is no object")
+        self._values: dict[str, object] = values if isinstance(values, dict) else self._wrong(f"{name} is no object")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string; `default`, where given, when there is none or null."""
@@ -156,18 +158,18 @@ class Entry:
 
     def inner(self, key: str) -> Entry:
         """An object in this one."""
-        return Entry(self._tool, self._values.get(key))
+        return Entry(self._tool, self._values.get(key), key)
 
     def each(self, key: str) -> tuple[Entry, ...]:
         """The objects of a list in this one."""
-        return listed(self._tool, self._values.get(key))
+        return listed(self._tool, self._values.get(key), key)
 
     def _wrong(self, how: str) -> NoReturn:
-        raise Unreadable(f"{self._tool} wrote a report of another form: {how}")
+        raise Unreadable(f"{self._tool} wrote a report of an unknown form: {how}")
 
 
-def listed(tool: str, value: object) -> tuple[Entry, ...]:
+def listed(tool: str, value: object, name: str = "the whole") -> tuple[Entry, ...]:
     """The objects of a list. Raises Unreadable when it is none."""
     if not isinstance(value, list):
-        raise Unreadable(f"{tool} wrote a report of another form: there is no list of entries")
+        raise Unreadable(f"{tool} wrote a report of an unknown form: {name} is no list")
     return tuple(Entry(tool, each) for each in value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shiptasks.check.preset import Ended, Preset, Reading, Request
+from shiptasks.check.preset import Ended, Preset, Reading, Request, Unreadable
 from shiptasks.check.presets import reading, targets
 from shiptasks.plugins.protocols import Finding
 
@@ -56,7 +56,7 @@ def _read_format(request: Request, ended: Ended) -> Reading:
 
 def _refuse_nothing(request: Request, ended: Ended) -> None:
     if request.files is None and ended.exit_code == 0 and _NOTHING in ended.stderr:
-        raise targets.nothing(request, "Python file that ruff's configuration does not exclude")
+        raise Unreadable(f"there is nothing under {targets.places(request)} that ruff's configuration does not exclude")
 
 
 def _diagnostics(request: Request, ended: Ended) -> Iterator[Finding]:

@@ -10,12 +10,15 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 
-from shiptasks.check.preset import Request, Unreadable
+from shiptasks.check.preset import Request
+from shiptasks.errors import Failed
 
 SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", ".venv", "venv", ".tox", ".nox", ".shiptasks", "__pycache__"}
 )
 """Folders in which nobody's own sources are. One with a `pyvenv.cfg` is a virtual environment, whatever its name."""
+
+_HINT = "set its paths, or take the stage out: a lint of nothing must not pass"
 
 
 def by_suffix(*suffixes: str) -> Callable[[str], bool]:
@@ -26,27 +29,26 @@ def by_suffix(*suffixes: str) -> Callable[[str], bool]:
 def folders(request: Request, what: str, takes: Callable[[str], bool]) -> tuple[str, ...]:
     """Arguments for a tool that walks by itself: the changed files, the configured paths, or `.`.
 
-    Raises Unreadable when a configured path does not exist, and when nothing for this tool is there. `what` names
-    such a file, with its article.
+    Raises Failed when a configured path does not exist, and when nothing for this tool is there. `what` is
+    the kind of such a file.
     """
     if request.files is not None:
         return guarded(request.files)
-    paths = request.paths or (".",)
-    if not any(True for _ in _found(request, paths, lambda path: takes(path.as_posix()))):
-        raise nothing(request, what)
-    return guarded(paths)
+    if not any(True for _ in _found(request, lambda path: takes(path.name))):
+        raise Failed(f"there is no {what} under {places(request)}", now="nothing was run", hint=_HINT)
+    return guarded(request.paths or (".",))
 
 
 def files(request: Request, what: str, takes: Callable[[Path], bool]) -> tuple[str, ...]:
     """Arguments for a tool that takes only files: the changed ones, or those in the configured paths, or all.
 
-    Raises Unreadable as `folders` does.
+    Raises Failed as `folders` does.
     """
     if request.files is not None:
         return guarded(request.files)
-    found = tuple(dict.fromkeys(_found(request, request.paths or (".",), takes)))
+    found = tuple(dict.fromkeys(_found(request, takes)))
     if not found:
-        raise nothing(request, what)
+        raise Failed(f"there is no {what} under {places(request)}", now="nothing was run", hint=_HINT)
     return guarded(found)
 
 
@@ -58,7 +60,7 @@ def guarded(paths: Collection[str]) -> tuple[str, ...]:
 def walk(folder: Path, takes: Callable[[Path], bool]) -> Iterator[str]:
     """The files below `folder` that `takes` wants, relative to it, with `/`, in order. Links are not walked into.
 
-    Raises Unreadable for a folder that cannot be read.
+    Raises Failed for a folder that cannot be read.
     """
     for here, inner, names in os.walk(folder, onerror=_unread):
         inner[:] = sorted(name for name in inner if name not in SKIPPED and not _is_environment(here, name))
@@ -68,21 +70,22 @@ def walk(folder: Path, takes: Callable[[Path], bool]) -> Iterator[str]:
                 yield path.relative_to(folder).as_posix()
 
 
-def nothing(request: Request, what: str) -> Unreadable:
-    """A lint of nothing must not pass."""
-    places = request.paths or (request.cwd.name,)
-    return Unreadable(f"there is no {what} under {', '.join(places)}")
+def places(request: Request) -> str:
+    """Where was looked, in words."""
+    return ", ".join(request.paths or (request.cwd.name,))
 
 
-def _found(request: Request, paths: Collection[str], takes: Callable[[Path], bool]) -> Iterator[str]:
-    for path in paths:
-        there = request.cwd / path
-        if there.is_dir():
-            yield from (PurePosixPath(path, name).as_posix() for name in walk(there, takes))
-        elif there.exists():
-            yield path  # asked for by name: whatever it looks like
+def _found(request: Request, takes: Callable[[Path], bool]) -> Iterator[str]:
+    """The files in the configured paths that `takes` wants, and those that are configured by name."""
+    there = {path: request.cwd / path for path in request.paths or (".",)}
+    for path, place in there.items():
+        if not place.exists():
+            raise Failed(f"there is no file or folder {path!r} in {request.cwd.name}", now="nothing was run")
+    for path, place in there.items():
+        if place.is_dir():
+            yield from (PurePosixPath(path, name).as_posix() for name in walk(place, takes))
         else:
-            raise Unreadable(f"there is no file or folder {path!r} in {request.cwd.name}")
+            yield path
 
 
 def _is_environment(folder: str, name: str) -> bool:
@@ -90,4 +93,4 @@ def _is_environment(folder: str, name: str) -> bool:
 
 
 def _unread(error: OSError) -> None:
-    raise Unreadable(f"the folder {error.filename} cannot be read: {error.strerror}") from None
+    raise Failed(f"the folder {error.filename} cannot be read: {error.strerror}", now="nothing was run") from None
