@@ -1,4 +1,4 @@
-"""What the integration tests are written with: containers, the shop's processes, and patience."""
+"""What the integration tests are written with: the shop's processes, and patience."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
@@ -15,14 +14,6 @@ import pytest
 import redis
 
 ROOT = Path(__file__).parents[1]
-
-
-def docker(*arguments: str, check: bool = True, **options: object) -> str:
-    command = ["docker", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
-    if check and result.returncode != 0:
-        raise RuntimeError(f"docker {arguments[0]}: {result.stderr.strip()}")
-    return result.stdout.strip()
 
 
 def eventually(answer: Callable[[], object], seconds: float, what: str) -> None:
@@ -38,13 +29,6 @@ def eventually(answer: Callable[[], object], seconds: float, what: str) -> None:
         if time.monotonic() >= deadline:
             pytest.fail(f"{what}: not within {seconds:.0f} s; last answer: {last!r}")
         time.sleep(0.05)
-
-
-@dataclass(frozen=True)
-class Container:
-    name: str
-    port: int
-    """Port on 127.0.0.1 that leads to the container's."""
 
 
 def alembic(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Protocol
 
+from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
@@ -35,6 +36,7 @@ class PostgresStore:
     def __init__(self, settings: Settings) -> None:
         self._pool = AsyncConnectionPool(
             settings.database_url,
+            connection_class=AsyncConnection[Row],
             open=False,
             min_size=1,
             max_size=5,

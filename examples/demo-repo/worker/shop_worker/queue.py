@@ -15,7 +15,7 @@ class Queue:
 
     def take(self, wait: float) -> int | None:
         """Move the oldest id aside and return it; None if none comes within `wait` seconds."""
-        taken = self._redis.blmove(NEW, TAKEN, wait, "RIGHT", "LEFT")
+        taken = self._redis.blmove(NEW, TAKEN, wait, "RIGHT", "LEFT")  # type: ignore[arg-type]
         return int(taken) if taken else None
 
     def done(self, order_id: int) -> None:
