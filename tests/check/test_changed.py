@@ -356,7 +356,7 @@ def test_no_git(repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_no_commit(tmp_path: Path) -> None:
     error = refused(made(tmp_path / "repo"))
     assert error.what == "what has changed is not known: there is no commit yet"
-    assert error.hint == "git commit, or leave out the limit to what has changed"
+    assert error.hint == "git commit, or leave out --changed"
 
 
 def test_a_broken_repository_is_told_with_the_words_of_git(repo: Repo) -> None:

@@ -32,7 +32,7 @@ def require_commit(root: Path) -> None:
             "what has changed is not known: there is no commit yet",
             where=str(root),
             now="nothing was run",
-            hint="git commit, or leave out the limit to what has changed",
+            hint="git commit, or leave out --changed",
         )
 
 
@@ -113,7 +113,7 @@ def _git(root: Path, *arguments: str, check: bool = True) -> Result:
         raise UsageError(
             "what has changed is not known: the command 'git' was not found",
             now="nothing was run",
-            hint="install git, or leave out the limit to what has changed",
+            hint="install git, or leave out --changed",
         ) from None
     except Failed as error:
         raise UsageError(f"what has changed is not known: {error.what}", now="nothing was run") from None
