@@ -20,7 +20,14 @@ from shiptasks.errors import Failed, Interrupted, Refused, UsageError
 from shiptasks.run.engine import client, endpoint
 from shiptasks.run.graph import side_by_side
 from shiptasks.run.lease import Lease
-from shiptasks.run.leftovers import CHECK_LABEL, LEASE_LABEL, Tell, expect_containers, remove_containers
+from shiptasks.run.leftovers import (
+    CHECK_LABEL,
+    LEASE_LABEL,
+    Tell,
+    expect_containers,
+    remove_containers,
+    remove_orphans,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -49,6 +56,7 @@ def started(containers: Mapping[str, Container], owner: Lease, tell: Tell) -> It
         return
     refuse_clashes(containers)
     with _engine() as api:
+        remove_orphans(api, owner.folder.parents[1])
         note = expect_containers(owner.folder)
         group = _Group(api.api, owner, tell)
         try:

@@ -127,6 +127,14 @@ def expect_containers(run_folder: Path) -> Path:
     return owe(run_folder, _CONTAINERS, endpoint())
 
 
+def remove_orphans(api: DockerClient, state_dir: Path) -> None:
+    """Remove containers of this checkout whose runs are known to nobody any more.
+
+    Such as one that the engine was still making when its run was killed and swept, or whose run's folder was removed.
+    """
+    remove_containers(api, _left(api, state_dir, ()))
+
+
 def remove_containers(api: DockerClient, ids: Sequence[str]) -> list[str]:
     """Remove containers with their anonymous volumes, side by side; a sentence for each that could not be."""
     from concurrent.futures import ThreadPoolExecutor
