@@ -36,7 +36,7 @@ class People:
         self.marks = marks
         self.quiet = quiet
         self.verbose = verbose
-        self.results = Results()
+        self.results = Results(of_all=True)
         self._has_ended = False
 
     def columns(self) -> int:

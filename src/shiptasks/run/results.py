@@ -53,10 +53,12 @@ def id_of(step: StepStarted) -> str:
 class Results:
     """A listener that keeps what the steps of a run amount to, and the output of those that run or have failed.
 
-    `lines` is how many lines of such an output are kept at most; with 0 none.
+    `lines` is how many lines of such an output are kept at most; with 0 none. With `of_all` the output of those that
+    have passed is kept as well, until it is forgotten.
     """
 
-    def __init__(self, lines: int = LINES) -> None:
+    def __init__(self, lines: int = LINES, *, of_all: bool = False) -> None:
+        self._of_all = of_all
         self._tail = partial(Tail, lines)
         self._with_output = lines > 0
         self.started: RunStarted | None = None
@@ -90,6 +92,8 @@ class Results:
         result = self.steps.get(event.step)
         if result is not None:
             result.outcome, result.seconds, result.detail = event.outcome, event.seconds, event.detail
+            if event.outcome != "failed" and not self._of_all:
+                self.forget_output(event.step)
 
     def running(self) -> list[StepResult]:
         """Steps that have not ended, in the order in which they began."""

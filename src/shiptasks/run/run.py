@@ -17,12 +17,15 @@ from shiptasks.errors import Failed, Interrupted, ShiptasksError
 from shiptasks.plugins.discover import enabled
 from shiptasks.run.aside import Aside
 from shiptasks.run.document import document, write
-from shiptasks.run.events import Bus, Outcome, RunFinished, RunStarted, Text
+from shiptasks.run.events import Bus, Listener, Outcome, RunFinished, RunStarted, Text
+from shiptasks.run.files import prefix_of
 from shiptasks.run.hooks import refuse_loop
+from shiptasks.run.markdown import summary_of_step
 from shiptasks.run.output import as_format, debugging, failure_of, listener
 from shiptasks.run.runlog import RunLog, new_folder, new_run_id
 from shiptasks.run.secrets import Secrets
 from shiptasks.run.signals import guarded
+from shiptasks.run.summary import SummaryFile
 
 if TYPE_CHECKING:
     from shiptasks.config.model import Project
@@ -66,13 +69,16 @@ def start(
     environment: str = "",
     version: str = "",
     format: str = "text",
+    quiet: bool = False,
+    verbose: bool = False,
     secrets: Secrets | None = None,
 ) -> Iterator[Run]:
     """Run the block as one run: bus with its listeners, folder, run log; SIGTERM and SIGHUP raise KeyboardInterrupt.
 
     Inside another run the block becomes part of that one. Raises the block's ShiptasksError, marked as reported;
     Interrupted for a KeyboardInterrupt; Failed for an error that nobody expected, whose traceback is then in the
-    run's folder. In the `json` format the one document on stdout is written at the end, whatever the end is.
+    run's folder. `quiet` and `verbose` are as for `output.listener`. In the `json` format the one document
+    on stdout is written at the end, whatever the end is.
     """
     refuse_loop(project, task)
     outer = _current.get()
@@ -90,7 +96,9 @@ def start(
         raise Failed(
             f"the run log cannot be written: {problem.strerror}", where=str(problem.filename), now="nothing was run"
         ) from None
-    bus = Bus(log, listener(format), *(Aside(each.name, each.made) for each in notifiers), secrets=secrets)
+    people = listener(format, quiet=quiet, verbose=verbose, prefix=prefix_of(project.root))
+    files: list[Listener] = [SummaryFile(folder), *summary_of_step(os.environ)]
+    bus = Bus(log, *files, people, *(Aside(each.name, each.made) for each in notifiers), secrets=secrets)
     run = Run(bus, run_id, folder, project, format)
     token = _current.set(run)
     began = time.monotonic()
