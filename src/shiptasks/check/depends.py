@@ -8,11 +8,13 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from shiptasks import __version__
 from shiptasks.check.fingerprint import Files
 from shiptasks.check.globs import Globs
 from shiptasks.errors import Failed
@@ -90,7 +92,7 @@ def look(stage: Stage, files: Files, versions: Versions) -> Depends:
         environ={name: _hidden(name, stage) for name in stage.names},
         tool=executable(stage.argv[0], stage),
         version=versions.of(stage),
-        shiptasks=__version__,
+        shiptasks=_own_version(),
         python=f"{sys.implementation.name} {platform.python_version()}",
     )
 
@@ -141,6 +143,13 @@ def _on_path(program: str, stage: Stage) -> str:
     places = stage.environ.get("PATH", os.defpath).split(os.pathsep)
     # A relative folder on PATH is one of the process that looks it up, which runs in the folder of the stage.
     return shutil.which(program, path=os.pathsep.join(os.path.join(stage.cwd, place) for place in places)) or ""  # noqa: PTH118
+
+
+@cache
+def _own_version() -> str:
+    with suppress(PackageNotFoundError):
+        return version("shiptasks")
+    return ""
 
 
 def _without_out(word: str, stage: Stage) -> str:
