@@ -39,8 +39,9 @@ def test_pytest(tmp_path: Path) -> None:
         tests/test_a.py:3: AssertionError</failure></testcase>
         <testcase classname="tests.test_a" name="test_skip" file="tests/test_a.py" line="20" time="0.0">
         <skipped type="pytest.skip" message="not here">tests/test_a.py:21: not here</skipped></testcase>
-        <testcase classname="" name="tests.test_b" time="0.0"><error message="collection failure">ImportError: x
-        </error></testcase>
+        <testcase classname="" name="tests.test_b" time="0.0"><error message="collection failure">Traceback:
+tests/test_b.py:1: in &lt;module&gt;
+E   ModuleNotFoundError: No module named 'nothing'</error></testcase>
         </testsuite></testsuites>""",
         "tests/test_a.py",
         "tests/test_b.py",
@@ -49,7 +50,9 @@ def test_pytest(tmp_path: Path) -> None:
         TestCase("tests/test_a.py::TestCart::test_add[1-x]", 0.25, "passed", "", "tests/test_a.py", 5),
         TestCase("tests/test_a.py::test_bad", 1.5, "failed", "assert 1 == 2", "tests/test_a.py", 12),
         TestCase("tests/test_a.py::test_skip", 0.0, "skipped", "not here", "tests/test_a.py", 21),
-        TestCase("tests/test_b.py", 0.0, "failed", "collection failure", "tests/test_b.py", 0),
+        TestCase(
+            "tests/test_b.py", 0.0, "failed", "ModuleNotFoundError: No module named 'nothing'", "tests/test_b.py", 1
+        ),
     )
 
 

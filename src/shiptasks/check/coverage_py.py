@@ -119,7 +119,7 @@ class CoveragePy:
             raise Failed(
                 f"a file that was measured is not there any more: {gone[1]}",
                 where=where,
-                hint="leave files that tests make out: `omit` or `source` in [tool.coverage.run]",
+                hint="leave it out by `omit` in [tool.coverage.run], or say by [tool.coverage.paths] where it is",
             )
         if unusable := re.search(r"Couldn't use data file '(.+?)': (.+)", output):
             raise Failed(

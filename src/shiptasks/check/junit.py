@@ -147,6 +147,8 @@ def _case(found: _Found, places: _Places) -> TestCase:
         elif not attributes.get("file"):
             written = ""
         line += 1 if "line" in attributes else 0  # pytest counts from 0
+        if message == "collection failure":
+            message = "\n".join(re.findall(r"^E +(.*)$", text, re.MULTILINE)) or message
     file = places.file(written)
     return TestCase(
         name=_pytest_name(name, group, file, written) if is_pytest else _name(name, group, file, found.suite),

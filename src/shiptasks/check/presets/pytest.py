@@ -14,8 +14,10 @@ _PLUGINS = {"--cov": ("pytest-cov", "coverage needs"), "--splits": ("pytest-spli
 
 
 def _command(request: Request) -> tuple[str, ...]:
-    words = ["pytest", *request.args, "-o", "junit_family=xunit1", f"--junitxml={_report(request)}"]
-    words += ["-o", f"cache_dir={request.out / 'cache'}"]
+    words = ["pytest", *request.args, f"--junitxml={_report(request)}"]
+    # The family with files and lines, and the name by which the reader knows whose report it is.
+    for setting in ("junit_family=xunit1", "junit_suite_name=pytest", f"cache_dir={request.out / 'cache'}"):
+        words += ["-o", setting]
     if request.coverage:
         is_asked = any(word == "--cov" or word.startswith("--cov=") for word in request.args)
         words += ["--cov-report="] if is_asked else ["--cov", "--cov-report="]
