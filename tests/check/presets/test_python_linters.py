@@ -149,7 +149,7 @@ def test_mypy_that_fails_itself(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"^mypy failed with exit code 2: There are no \.py\[i\] files in"):
         run(mypy.PRESET, root, paths=["."])
     (root / "latin.py").write_bytes(b'x = "\xff"\n')
-    with pytest.raises(Unreadable, match=r"^mypy failed with exit code 2: latin.py: error: Cannot decode file"):
+    with pytest.raises(Unreadable, match=r"^mypy failed with exit code 2: .*latin.py.* decode"):
         run(mypy.PRESET, root, paths=["latin.py"])
     assert refusal(mypy.PRESET, 1, "a.py:1: error: old form\n") == (
         "mypy failed with exit code 1: a.py:1: error: old form"

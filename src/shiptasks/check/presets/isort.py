@@ -14,7 +14,7 @@ _UNSORTED = re.compile(
     rf"^ERROR: {reading.PATH} (?P<message>Imports are incorrectly sorted and/or formatted\.)$", re.MULTILINE
 )
 # What it warns of, and then passes.
-_UNPARSED = re.compile(rf"\bUnable to parse file {reading.PATH} due to (?P<message>.*)$", re.MULTILINE)
+_UNPARSED = re.compile(rf"\bUserWarning: Unable to parse file {reading.PATH} due to (?P<message>.*)$", re.MULTILINE)
 _BROKEN = re.compile(r"^Broken \d+ paths$|Failed to pull configuration information from .*", re.MULTILINE)
 _FIXED = re.compile(r"^Fixing ", re.MULTILINE)
 
@@ -59,5 +59,6 @@ PRESET = Preset(
     read=_read,
     takes=_TAKES,
     can_fix=True,
+    environ=lambda _: {"PYTHONWARNINGS": "default"},  # it only warns of a file that it cannot read
     version=("isort", "--version-number"),
 )
