@@ -56,18 +56,31 @@ def listener_on(
         from shiptasks.run.console import Console
 
         return Console(stream, no_color=no_color, quiet=quiet, verbose=verbose)
-    known = environ.get("COLUMNS") or stream.isatty()
-    columns = shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if known else _PLAIN_COLUMNS
     folds = folds_of(environ, prefix)
     return Plain(
         stream,
-        columns=columns,
+        columns=columns_of(stream, environ),
         colour=bool(forced) and not no_color,
         folds=folds,
         stamps=folds is None,
         quiet=quiet,
         verbose=verbose,
     )
+
+
+def told_again(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Plain:
+    """The listener that shows the events of a run that is over, with the times of then."""
+    forced = environ.get("FORCE_COLOR", "")
+    wanted = bool(forced) or (stream.isatty() and environ.get("TERM") != "dumb")
+    colour = wanted and not environ.get("NO_COLOR") and forced != "0"
+    folds = folds_of(environ)
+    return Plain(stream, columns=columns_of(stream, environ), colour=colour, folds=folds, patience=None, stamps=True)
+
+
+def columns_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> int:
+    """How wide a stream is: its terminal, else COLUMNS, else as wide as a log is read well."""
+    known = environ.get("COLUMNS") or stream.isatty()
+    return shutil.get_terminal_size((_PLAIN_COLUMNS, 24)).columns if known else _PLAIN_COLUMNS
 
 
 def failure_of(error: ShiptasksError) -> Failure:

@@ -30,8 +30,8 @@ _STAMP = len("12:03:11 ")
 class Plain(People):
     """Listener: lines on a stream, without escapes unless `colour`.
 
-    A step that runs for `patience` seconds is told to be running: a log that stands still says where. With `stamps`
-    the lines that tell of steps have the time in front.
+    A step that runs for `patience` seconds, if that is given, is told to be running: a log that stands still says
+    where. With `stamps` the lines that tell of steps have the time in front.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Plain(People):
         columns: int = 120,
         colour: bool = False,
         folds: Folds | None = None,
-        patience: float = 2.0,
+        patience: float | None = 2.0,
         stamps: bool = False,
         quiet: bool = False,
         verbose: bool = False,
@@ -72,20 +72,22 @@ class Plain(People):
         return super().step_line(step, columns - (_STAMP if self._stamps else 0))
 
     def began(self, event: StepStarted) -> None:
-        if self.quiet:
+        if self.quiet or self._patience is None:
             return
-        timer = self._waiting[event.step] = threading.Timer(self._patience, self._still_running, (event,))
+        timer = self._waiting[event.step] = threading.Timer(
+            self._patience, self._still_running, (event, self._patience)
+        )
         timer.daemon = True
         timer.start()
 
-    def _still_running(self, event: StepStarted) -> None:
+    def _still_running(self, event: StepStarted, patience: float) -> None:
         with self._lock:
             if event.step in self._waiting:
                 where = text.place(event.host, event.service)
                 columns = self._columns - (_STAMP if self._stamps else 0)
                 mark = (self.marks.running, "")
                 line = text.step_line(mark, event.title, where, "", None, columns, self.marks.ellipsis)
-                self.write(line, at=event.at + self._patience)
+                self.write(line, at=event.at + patience)
 
     def ended(self, step: StepResult) -> None:
         waiting = self._waiting.pop(step.started.step, None)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from shiptasks.tasks.deploy import status as status
     from shiptasks.tasks.doctor import doctor as doctor
     from shiptasks.tasks.init import init as init
+    from shiptasks.tasks.log import log as log
     from shiptasks.tasks.tasks import tasks as tasks
     from shiptasks.tasks.verify import verify as verify
 
