@@ -31,12 +31,12 @@ def project(tmp_path: Path) -> shiptasks.Project:
 def test_check(project: shiptasks.Project) -> None:
     commands = check.plan(project)
     assert [command.title for command in commands] == ["lint yes", "test no"]
-    report: check.Report = check.apply(commands)
-    assert report.summary == "1 of 2 passed"
-    with pytest.raises(Failed, match="1 of 2 checks failed: test no"):
+    report: check.Report = check.apply(project, commands)
+    assert report.summary == "1 passed, 1 failed"
+    with pytest.raises(Failed, match="1 of 2 stages failed: test no"):
         report.raise_if_failed()
     with shiptasks.start(project, "mine") as run:
-        assert check.apply(check.plan(project, ["lint"]), run.bus).failed == ()
+        assert check.apply(project, check.plan(project, ["lint"]), run.bus).failed == ()
     with pytest.raises(UsageError, match="there is no lint command named 'x'"):
         check.plan(project, ["lint"], names=["x"])
 

@@ -14,7 +14,7 @@ from shiptasks.check.bundle import BundleReport, measure, plain_name
 from shiptasks.check.sections import Bundle
 from shiptasks.config.load import load
 from shiptasks.config.model import Project
-from shiptasks.errors import Failed
+from shiptasks.errors import Failed, UsageError
 
 
 @pytest.fixture
@@ -43,6 +43,19 @@ def test_files_that_browsers_load_count(project: Project) -> None:
     assert set(sizes(measure(project, "web", bundle(files=["*.js"])))) == {"app.js"}
     both = measure(project, "web", bundle(files=["*.js", "**/app.*"]))  # a file that two patterns name counts once
     assert sizes(both) == {"app.js": 1000, "app.js.map": 1000}
+    assert set(sizes(measure(project, "web", bundle(files=["assets", "!**/deep/**"])))) == {"assets/style.css"}
+
+
+def test_a_pattern_that_is_none(project: Project) -> None:
+    put(project, "dist/app.js")
+    with pytest.raises(UsageError, match=r"^the input 'a\*\*b' is not a pattern: "):
+        measure(project, "web", bundle(files=["a**b"]))
+
+
+def test_a_circle_of_links_is_not_followed(project: Project) -> None:
+    put(project, "dist/app.js")
+    (project.root / "dist" / "again").symlink_to(project.root / "dist")
+    assert set(sizes(measure(project, "web", bundle()))) == {"app.js"}
 
 
 def test_compressed_as_gzip_does_it(project: Project) -> None:

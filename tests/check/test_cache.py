@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -62,6 +63,11 @@ class Repo:
     def entry(self) -> Path:
         (entry,) = (self.state / "cache/stages").iterdir()
         return entry
+
+
+def dead_process() -> int:
+    with subprocess.Popen(["true"]) as process:
+        return process.pid
 
 
 @pytest.fixture
@@ -325,15 +331,15 @@ def test_entries_of_stages_that_are_gone_are_removed(repo: Repo) -> None:
     now = repo.look()
     for stage in ("test.unit", "test.old", "lint.ruff"):
         repo.cache.store(stage, now, now, "", 1)
-    left, writing = (repo.state / "cache/stages" / name for name in (".new-left", ".new-writing"))
-    for path in (left, writing):
+    stages = repo.state / "cache/stages"
+    dead, alive = stages / f".draft-{dead_process()}-0123abcd", stages / f".draft-{os.getppid()}-0123abcd"
+    for path in (dead, alive):
         path.mkdir()
-    os.utime(left, (1, 1))
     repo.cache.prune(["test.unit", "lint.ruff", "test.new"])
     assert repo.cache.hit("test.old", now) is None
     assert repo.cache.hit("test.unit", now) is not None
     assert repo.cache.hit("lint.ruff", now) is not None
-    assert (left.exists(), writing.exists()) == (False, True)
+    assert (dead.exists(), alive.exists()) == (False, True)
 
 
 def test_any_name_of_a_stage_is_one_entry(repo: Repo) -> None:

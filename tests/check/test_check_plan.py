@@ -53,6 +53,7 @@ def by_id(stages: tuple[Stage, ...]) -> dict[str, Stage]:
 
 def test_stages_in_the_order_of_the_configuration_one_for_each_variant(configured, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").touch()
     stages = plan(configured(SHOP))
     assert ids(stages) == IDS
     found = by_id(stages)
@@ -155,7 +156,7 @@ def test_the_presets_of_the_configuration_are_those_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "what"),
     [
-        ('lint.a = { preset = "ruf" }', "3:21", "not \"ruf\""),
+        ('lint.a = { preset = "ruf" }', "3:21", 'not "ruf"'),
         ('lint.a = { preset = "ruff", command = "ruff" }', "3:10", "expected either `command` or `preset`"),
         ("lint.a = {}", "3:10", "expected either `command` or `preset`"),
         ('lint.a = { command = "x", args = ["y"] }', "3:34", "`args` needs a `preset`"),

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Mapping
@@ -181,6 +182,18 @@ def test_the_state_is_private_and_leaves_no_temporary_files(root: Path, settled:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "files.json").stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == ["files.json"]
+
+
+def test_what_a_killed_run_left_is_removed(root: Path, settled: None) -> None:
+    hashes(root)
+    with subprocess.Popen(["true"]) as process:
+        pass
+    folder = root / ".shiptasks/cache"
+    names = [f".draft-{number}-0123abcd" for number in (process.pid, 10**9, os.getpid())]
+    for name in (*names, ".draft-x"):
+        write(folder / name, "half of it")
+    hashes(root)
+    assert {path.name for path in folder.iterdir()} == {"files.json", names[2], ".draft-x"}
 
 
 def test_a_state_folder_that_cannot_be_written_costs_only_time(root: Path, settled: None) -> None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shiptasks.check.coverage import StageCoverage, combine
+from shiptasks.check.coverage_model import Totals
 from shiptasks.check.preset import Ended, Reading, Request, Unreadable
 from shiptasks.check.presets.pytest import PYTEST
 from shiptasks.check.reports import merged
 from shiptasks.run import process
 
-Run = Callable[[Request], Ended]
+ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
+ENVIRON |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 NO_PLUGINS = ("-p", "no:xdist", "-p", "no:hypothesispytest")
 
 
 def ran(request: Request) -> Ended:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
-    environ |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **PYTEST.environ(request)}
+    environ = {**ENVIRON, **PYTEST.environ(request)}
     result = process.run(PYTEST.command(request), cwd=request.cwd, env=environ, check=False)
     return Ended(result.exit_code, result.stdout, result.stderr)
 
@@ -188,3 +189,38 @@ def test_coverage_leaves_data_files_of_both_runs(request_: Request) -> None:
 def test_what_the_configuration_measures_is_not_widened(request_: Request) -> None:
     assert "--cov" in PYTEST.command(replace(request_, coverage=True))
     assert "--cov" not in PYTEST.command(replace(request_, coverage=True, args=("--cov=shop",)))
+
+
+def test_coverage_that_was_asked_for_and_is_not_there_is_no_pass(request_: Request) -> None:
+    write(request_.root, "test_a.py", "def test_good():\n    pass\n")
+    with pytest.raises(Unreadable, match=r"^pytest measured no coverage, though it was asked to"):
+        read(replace(request_, coverage=True, args=("--no-cov",)))
+
+
+SETTINGS = """
+[tool.coverage.run]
+branch = true
+source = ["shop"]
+{more}
+[tool.pytest.ini_options]
+addopts = "{addopts}"
+junit_suite_name = "other"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "addopts"),
+    [("", ""), ("parallel = true", ""), ("relative_files = true", ""), ("", "-n 2"), ("parallel = true", "-n 2")],
+)
+def test_its_coverage_is_that_of_coverage_py(request_: Request, tmp_path: Path, more: str, addopts: str) -> None:
+    write(request_.root, "pyproject.toml", SETTINGS.format(more=more, addopts=addopts))
+    write(request_.root, "shop/__init__.py", "def f(x):\n    if x:\n        return 1\n    return 2\n")
+    tests = "from shop import f\ndef test_one():\n    f(1)\ndef test_two():\n    assert f(1) == 1\n"
+    write(request_.root, "test_a.py", tests)
+    measured = replace(request_, coverage=True, args=())
+    reading = read(measured)
+    assert reading.detail == "2 passed"
+    stage = StageCoverage(tuple(measured.out.glob(".coverage*")), measured.cwd, PYTEST.command(measured), ENVIRON)
+    coverage = combine({"test.unit": stage}, measured.root, {}, tmp_path / "work", tmp_path / "reports")
+    assert coverage.whole == Totals(4, 3, 2, 1)
+    assert list(coverage.files) == ["shop/__init__.py"]

@@ -113,3 +113,9 @@ def test_exit_code_0_without_a_report_is_no_pass(tmp_path: Path, report: str) ->
     (tmp_path / "junit.xml").write_text(report)
     with pytest.raises(Unreadable):
         VITEST.read(Request(tmp_path, tmp_path, tmp_path), Ended(0, "1 passed", ""))
+
+
+def test_coverage_that_was_asked_for_and_is_not_there_is_no_pass(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text('<testsuite><testcase name="a"/></testsuite>')
+    with pytest.raises(Unreadable, match=r"^vitest measured no coverage, though it was asked to"):
+        VITEST.read(Request(tmp_path, tmp_path, tmp_path, coverage=True), Ended(0, "1 passed", ""))

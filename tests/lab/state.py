@@ -134,13 +134,15 @@ def spawn(name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | No
     posix_spawn rather than Popen: the process is meant to outlive us, and Popen objects complain about that.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    # It outlives a check that it is started in, which ends what carries its mark and removes its temporary folder.
+    env = {key: value for key, value in (env or system_env()).items() if key not in ("SHIPTASKS_RUN", "TMPDIR")}
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     try:
-        pid = os.posix_spawn(argv[0], list(argv), dict(env or system_env()), file_actions=actions, setsid=True)
+        pid = os.posix_spawn(argv[0], list(argv), env, file_actions=actions, setsid=True)
     except FileNotFoundError:
         raise LabError(f"{argv[0]}: program not found") from None
     return remember(name, pid)

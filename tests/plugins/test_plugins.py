@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from shiptasks.api.check import apply as run_check
 from shiptasks.check.plan import plan as plan_check
-from shiptasks.check.run import run as run_check
 from shiptasks.config.load import load
 from shiptasks.config.model import Project
 from shiptasks.errors import UsageError
@@ -120,12 +120,12 @@ def test_a_scanner_is_a_stage_of_a_check(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1  # FIXME later\n")
     commands = plan_check(project)
     assert [command.title for command in commands] == ["lint a", "scan todos", "scan mute"]
-    results = {result.name: result for result in run_check(commands, Bus()).results}
+    results = {result.stage.name: result for result in run_check(project, commands).results}
     assert (results["todos"].outcome, results["todos"].detail) == ("ok", "1 finding: 1 low")
     assert results["mute"].outcome == "failed"
     assert results["mute"].detail == "what it wrote cannot be read: ValueError: nothing was written"
     (tmp_path / "b.py").write_text("# FIXME now!\n")
-    results = {result.name: result for result in run_check(commands, Bus()).results}
+    results = {result.stage.name: result for result in run_check(project, commands).results}
     assert (results["todos"].outcome, results["todos"].detail) == ("failed", "2 findings: 1 high, 1 low")
 
 

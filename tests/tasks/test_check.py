@@ -31,6 +31,8 @@ def test_all_pass(repo: Repo) -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     lines = done.stdout.splitlines()
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
+    lines = [line[9:] for line in lines]
     assert lines[0] == "check shop"
     ended = sorted(lines[1:3])
     assert re.fullmatch(r"✓ lint words +All words are right! +\d\.\ds", ended[0])
@@ -42,31 +44,93 @@ def test_all_pass(repo: Repo) -> None:
 
 def test_every_result_is_shown_and_one_failure_fails(repo: Repo) -> None:
     repo.write("pyproject.toml", FAILING)
-    done = repo.inv("check")
+    done = repo.inv("check", "--keep-going")
     assert done.returncode == 1
-    assert re.search(r"^✓ lint good +fine ", done.stdout, re.M)
-    assert re.search(r"^✗ lint bad +::error::the last word ", done.stdout, re.M)
-    assert re.search(r"^✗ lint absent +the command 'no-such-tool' was not found: install", done.stdout, re.M)
-    assert re.search(r"^✓ test unit +12 passed in 0\.8s ", done.stdout, re.M)
-    assert "    12\n" in done.stdout  # the last thirty lines of what failed: 12 to 40, and the last word
-    assert "    11\n" not in done.stdout
-    assert "\n    fine" not in done.stdout
-    assert "✗ 2 of 4 checks failed: lint bad, lint absent\n  next   inv lint --only=bad,absent\n" in done.stdout
+    assert re.search(r"^\S+ ✓ lint good +fine ", done.stdout, re.M)
+    assert re.search(r"^\S+ ✗ lint bad +::error::the last word ", done.stdout, re.M)
+    assert re.search(r"^\S+ ✗ lint absent +the command 'no-such-tool' was not found: install", done.stdout, re.M)
+    assert re.search(r"^\S+ ✓ test unit +12 passed in 0\.8s ", done.stdout, re.M)
+    whole = "\n".join((*map(str, range(1, 41)), "::error::the last word"))
+    assert done.stdout.count(f"\n{whole}\n  alone  inv check --only=lint.bad\n") == 1  # in full, once, at the end
+    assert "\nfine" not in done.stdout
+    assert (
+        "✗ 2 of 4 stages failed: lint bad, lint absent\n  next   inv check --only=lint.bad,lint.absent\n" in done.stdout
+    )
+
+
+def test_the_first_failure_ends_the_others(repo: Repo) -> None:
+    repo.write(
+        "pyproject.toml",
+        """[tool.shiptasks]
+project = "shop"
+lint.bad = "sleep 0.3; exit 3"
+test.slow = "touch began; sleep 60; touch ended"
+test.late = { command = "touch late", needs = ["test.slow"] }
+""",
+    )
+    done = repo.inv("check", "--jobs=2", "--format=json")
+    assert done.returncode == 1
+    results = json.loads(done.stdout)["result"]["stages"]
+    assert [(one["id"], one["outcome"]) for one in results] == [
+        ("lint.bad", "failed"),
+        ("test.slow", "interrupted"),
+        ("test.late", "skipped"),
+    ]
+    assert results[2]["detail"] == "not run: test.slow did not pass"
+    assert (repo.root / "began").exists()
+    assert not (repo.root / "late").exists()
+
+
+def test_an_advisory_stage_is_reported_and_fails_nothing(repo: Repo) -> None:
+    repo.write(
+        "pyproject.toml",
+        '[tool.shiptasks]\nproject = "shop"\nlint.a = { command = "echo no; exit 1", advisory = true }\n'
+        'test.b = { command = "true", needs = ["lint.a"] }\n',
+    )
+    done = repo.inv("check")
+    assert done.returncode == 0
+    assert re.search(r"^\S+ ! lint a +advisory: no ", done.stdout, re.M)
+    assert "check done" in done.stdout
+    assert "1 passed, 1 with warnings" in done.stdout
+
+
+def test_a_stage_over_its_budget_is_told(repo: Repo) -> None:
+    repo.write(
+        "pyproject.toml",
+        '[tool.shiptasks]\nproject = "shop"\ntest.a = { command = "sleep 0.3", budget = "100ms" }\n',
+    )
+    done = repo.inv("check")
+    assert done.returncode == 0
+    assert re.search(r"^\S+ ! test a +over its budget of 0\.1s ", done.stdout, re.M)
+
+
+def test_list_and_quiet(repo: Repo) -> None:
+    repo.write("pyproject.toml", FAILING)
+    assert repo.inv("check", "--list").stdout.splitlines() == [
+        "lint.good    echo fine",
+        "lint.bad     seq 1 40; echo '::error::the last word'; exit 3",
+        "lint.absent  no-such-tool --check",
+        "test.unit    sleep 0.3; echo '==== 12 passed in 0.8s ===='",
+    ]
+    quiet = repo.inv("check", "--only=good", "--quiet").stdout.splitlines()
+    assert len(quiet) == 1
+    assert quiet[0].endswith(": 1 passed")
 
 
 def test_in_json_stdout_is_one_document(repo: Repo) -> None:
     repo.write("pyproject.toml", FAILING)
-    done = repo.inv("check", "--format=json")
+    done = repo.inv("check", "--format=json", "--keep-going")
     assert done.returncode == 1
     document = json.loads(done.stdout)
-    assert [(one["kind"], one["name"], one["outcome"], one["exit_code"]) for one in document["result"]] == [
+    stages = document["result"]["stages"]
+    assert [(one["kind"], one["name"], one["outcome"], one["exit_code"]) for one in stages] == [
         ("lint", "good", "ok", 0),
         ("lint", "bad", "failed", 3),
         ("lint", "absent", "failed", None),
         ("test", "unit", "ok", 0),
     ]
-    assert document["result"][3]["detail"] == "12 passed in 0.8s"
-    assert document["error"]["next"] == "inv lint --only=bad,absent"
+    assert stages[3]["detail"] == "12 passed in 0.8s"
+    assert document["error"]["next"] == "inv check --only=lint.bad,lint.absent"
     assert "lint bad" in done.stderr
 
 
@@ -105,7 +169,7 @@ def test_nothing_to_check_is_never_a_pass(repo: Repo) -> None:
     assert done.returncode == 2
     assert "there is nothing to check: no command is configured" in done.stderr
     assert "[tool.shiptasks.test] in pyproject.toml" in done.stderr
-    assert 'add one, such as unit = "pytest -q" under [tool.shiptasks.test]' in done.stderr
+    assert 'add one, such as unit = { preset = "pytest" } under [tool.shiptasks.test]' in done.stderr
 
 
 def test_a_quote_left_open_is_found_before_anything_runs(repo: Repo) -> None:
@@ -119,11 +183,21 @@ def test_a_quote_left_open_is_found_before_anything_runs(repo: Repo) -> None:
 def test_plan_prints_what_would_run(repo: Repo) -> None:
     done = repo.inv("check", "--plan")
     assert done.stdout.splitlines() == [
-        "lint words: echo All words are right!",
-        "test unit: echo '==== 12 passed in 0.8s ===='",
+        "at once, side by side",
+        "  lint.words: echo All words are right!",
+        "  test.unit: echo '==== 12 passed in 0.8s ===='",
     ]
     assert json.loads(repo.inv("lint", "--plan", "--format=json").stdout)["result"] == [
-        {"kind": "lint", "name": "words", "command": "echo All words are right!"}
+        {
+            "id": "lint.words",
+            "kind": "lint",
+            "name": "words",
+            "command": "echo All words are right!",
+            "needs": [],
+            "containers": [],
+            "advisory": False,
+            "idle": "",
+        }
     ]
     assert repo.runs() == []
 
@@ -166,18 +240,18 @@ def test_commands_run_in_the_root_with_the_tools_of_this_environment_and_no_stdi
         timeout=30,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["result"][0]["detail"] == "0"
+    assert json.loads(done.stdout)["result"]["stages"][0]["detail"] == "0"
     log = (repo.runs()[0] / "events.jsonl").read_text()
     assert f'"line": "{repo.root.resolve()}"' in log
 
 
 def test_the_run_log_holds_all_that_the_terminal_did_not_show(repo: Repo) -> None:
     repo.write("pyproject.toml", FAILING)
-    repo.inv("check")
+    repo.inv("check", "--keep-going")
     (run,) = repo.runs()
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     assert events[0]["event"] == "RunStarted"
-    assert events[-1] == {**events[-1], "event": "RunFinished", "exit_code": 1, "summary": "2 of 4 passed"}
+    assert events[-1] == {**events[-1], "event": "RunFinished", "exit_code": 1, "summary": "2 passed, 2 failed"}
     lines = [event["line"] for event in events if event["event"] == "StepOutput"]
     assert {"fine", "1", "40", "==== 12 passed in 0.8s ===="} <= set(lines)
     assert run.stat().st_mode & 0o777 == 0o700
@@ -188,7 +262,7 @@ def test_the_run_log_holds_all_that_the_terminal_did_not_show(repo: Repo) -> Non
 def test_on_a_terminal(repo: Repo, columns: int, colour: bool) -> None:
     long = "a-name-that-is-as-long-as-a-name-may-be1"
     repo.write("pyproject.toml", FAILING.replace("good =", f"{long} =").replace("echo fine", f"echo {'word ' * 60}"))
-    shown = repo.on_terminal("check", columns=columns, env={} if colour else {"NO_COLOR": "1"})
+    shown = repo.on_terminal("check", "--keep-going", columns=columns, env={} if colour else {"NO_COLOR": "1"})
     assert shown.exit_code == 1
     assert ("\x1b[1;31m" in shown.raw) is colour
     assert re.search(r"\x1b\[[0-9;]*3[1-7]m", shown.raw) is not None or not colour
@@ -203,10 +277,12 @@ def test_on_a_terminal(repo: Repo, columns: int, colour: bool) -> None:
     assert {len(line) for line in steps} == {columns}
     (cut,) = [line for line in steps if long[:10] in line]
     assert "…" in cut
-    assert "    40" in screen
-    assert "    11" not in screen
-    assert screen[-3:-1] == ["✗ 2 of 4 checks failed: lint bad, lint absent", "  next   inv lint --only=bad,absent"]
-    assert re.fullmatch(r"✗ check failed in \d\.\ds: 2 of 4 passed", screen[-1])
+    assert {"1", "40", "  alone  inv check --only=lint.bad"} <= set(screen)
+    assert screen[-3:-1] == [
+        "✗ 2 of 4 stages failed: lint bad, lint absent",
+        "  next   inv check --only=lint.bad,lint.absent",
+    ]
+    assert re.fullmatch(r"✗ check failed in \d\.\ds: 2 passed, 2 failed", screen[-1])
 
 
 def test_a_running_step_is_seen_while_it_runs(repo: Repo) -> None:
@@ -221,7 +297,7 @@ def test_a_running_step_is_seen_while_it_runs(repo: Repo) -> None:
 def test_a_terminal_that_is_none_gets_plain_lines(repo: Repo, env: dict[str, str]) -> None:
     shown = repo.on_terminal("check", env=env)
     assert "\x1b" not in shown.raw
-    assert any(re.fullmatch(r"✓ lint words +All words are right! +0\.\ds", line) for line in shown.screen)
+    assert any(re.fullmatch(r"\S+ ✓ lint words +All words are right! +0\.\ds", line) for line in shown.screen)
 
 
 def test_colour_can_be_forced(repo: Repo) -> None:
@@ -247,7 +323,7 @@ def test_config_prints_effective_values(repo: Repo) -> None:
     assert done.returncode == 0
     lines = [line.split("  # ") for line in done.stdout.splitlines()]
     assert ['project = "shop"', "pyproject.toml:2"] in [[text.strip(), source] for text, source in lines]
-    assert parse(done.stdout)["lint"] == {"words": "echo All words are right!"}  # what is printed is TOML
+    assert parse(done.stdout)["lint"]["words"]["command"] == "echo All words are right!"  # what is printed is TOML
     document = json.loads(repo.inv("config", "--format=json").stdout)["result"]
     assert document["config"]["project"] == "shop"
     assert document["config"]["environments"]["staging"]["hosts"] == ["deploy@staging.example.com"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from shiptasks.check import memory
+from shiptasks.check.globs import Globs
 from shiptasks.errors import Failed
 
 if TYPE_CHECKING:
@@ -122,7 +124,8 @@ class BundleReport:
 def measure(project: Project, name: str, bundle: Bundle) -> BundleReport:
     """Measure the files of the bundle `name`, compare with the last run, and keep the sizes for the next one.
 
-    Raises Failed when there is no file, when one lies outside of the repository or cannot be read.
+    Raises UsageError for a pattern that is none, and Failed when there is no file, when one lies outside of the
+    repository or cannot be read.
     """
     folder = project.root / bundle.folder
     if not folder.is_dir():
@@ -131,14 +134,15 @@ def measure(project: Project, name: str, bundle: Bundle) -> BundleReport:
             where=project.where("bundles", name, "folder"),
             hint=f"set `command` in [tool.shiptasks.bundles.{name}] to what builds it",
         )
-    paths = {path for pattern in bundle.files for path in folder.glob(pattern) if path.is_file()}
+    globs = Globs(bundle.files, where=project.where("bundles", name, "files"))
+    paths = [path for path in _under(folder, globs) if path.is_file()]
     if not paths:
         raise Failed(
             f"the bundle {name} has no files: nothing in {bundle.folder} fits {', '.join(bundle.files)}",
             where=project.where("bundles", name, "files"),
             hint="a bundle of nothing must not pass: build it first, or correct `files`",
         )
-    found = [_measured(path, folder, project.root, bundle.compress) for path in sorted(paths)]
+    found = [_measured(path, folder, project.root, bundle.compress) for path in paths]
     kept = project.state_dir / "bundles" / f"{name}.json"
     report = BundleReport(
         tuple(sorted(found, key=lambda file: (-file.size, file.path))),
@@ -171,6 +175,14 @@ def _is_hash(text: str) -> bool:
     if any(char.isdigit() for char in text):
         return True
     return len(text) >= 8 and any(char.isupper() for char in text[1:]) and any(char.islower() for char in text)
+
+
+def _under(folder: Path, globs: Globs) -> Iterator[Path]:
+    """What the patterns take, in the order of the names; links to folders are not followed."""
+    for base, folders, names in os.walk(folder):
+        inside = Path(base).relative_to(folder)
+        folders[:] = sorted(each for each in folders if globs.enters(f"{(inside / each).as_posix()}/"))
+        yield from (Path(base) / each for each in sorted(names) if globs.takes((inside / each).as_posix()))
 
 
 def _measured(path: Path, folder: Path, root: Path, compress: str) -> BundleFile:

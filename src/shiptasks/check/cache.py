@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Collection, Mapping
@@ -25,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from shiptasks.check.depends import Depends, Stage, Versions, difference, look
+from shiptasks.check.drafts import draft, is_draft, remove_abandoned
 from shiptasks.check.fingerprint import Files
 
 _FORMAT = 1
 _BROKEN = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)  # what a bad entry may raise
-_ABANDONED = 3600.0  # seconds after which a folder that was being written has been left behind by a killed run
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Cache:
         if changed:
             return f"{changed} while it ran"
         entry = self._entry(stage_id)
-        new = self._folder / f".new-{secrets.token_hex(6)}"
+        new = draft(self._folder)
         try:
             _private(new / "artifacts")
             sizes = {}
@@ -140,11 +139,11 @@ class Cache:
 
     def prune(self, stage_ids: Collection[str]) -> None:
         """Remove the entries of all stages but these: name every stage that is configured, not only those that run."""
+        remove_abandoned(self._folder)
         known = {self._entry(stage_id).name for stage_id in stage_ids}
         with suppress(OSError):
-            for path in self._folder.iterdir():
-                is_passing = path.name.startswith(".")
-                if path.name not in known and not (is_passing and time.time() - path.stat().st_mtime < _ABANDONED):
+            for path in list(self._folder.iterdir()):
+                if path.name not in known and not is_draft(path):
                     shutil.rmtree(path, ignore_errors=True)
 
     def _entry(self, stage_id: str) -> Path:
@@ -154,7 +153,7 @@ class Cache:
 
     def _put(self, new: Path, entry: Path) -> None:
         """Put a finished folder in its place; a folder can be renamed only to where none is."""
-        old = self._folder / f".old-{secrets.token_hex(6)}"
+        old = draft(self._folder)
         with suppress(FileNotFoundError):
             entry.rename(old)
         try:

@@ -58,13 +58,14 @@ def covered(report: Report, place: Place, bus: Bus, *, whole: bool) -> tuple[Cov
 
 
 def _remember(coverage: Coverage, place: Place) -> None:
-    from shiptasks.check.changed import current_branch, default_branch, revision
+    from shiptasks.check.changed import current_branch, default_branch
     from shiptasks.check.coverage import remember
+    from shiptasks.check.git import commit_of
 
     root = place.project.root
     try:
-        default = place.project.check.base or default_branch(root)
-        if current_branch(root) == default.removeprefix("origin/"):
-            remember(coverage, place.project.state_dir, default.removeprefix("origin/"), revision(root))
+        default = default_branch(root, place.project.check.base)
+        if current_branch(root) == default:
+            remember(coverage, place.project.state_dir, default, commit_of(root, "HEAD"))
     except (UsageError, Failed):
         return  # no git, no default branch: there is nothing to compare with

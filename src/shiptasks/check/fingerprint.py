@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from shiptasks.check.drafts import draft, remove_abandoned
 from shiptasks.check.globs import Globs
 from shiptasks.errors import UsageError
 
@@ -135,6 +136,7 @@ class Files:
     def _load(self) -> Mapping[str, _Seen]:
         with self._lock:
             if self._kept is None:
+                remove_abandoned(self._folder)
                 try:
                     self._kept = _parsed(self._path.read_text(encoding="ascii"), self._root)
                 except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -159,13 +161,14 @@ class Files:
     def _save(self, text: str) -> None:
         # Another run may write at the same time: the last one wins, and each is whole. A full disk costs only time.
         with suppress(OSError):
-            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".files-")
+            temporary = draft(self._folder)
             try:
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 with os.fdopen(descriptor, "w", encoding="ascii") as file:
                     file.write(text)
-                Path(temporary).replace(self._path)
+                temporary.replace(self._path)
             except BaseException:
-                Path(temporary).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 raise
 
     @property

@@ -103,7 +103,11 @@ def _node(stage: Stage, place: Place, bus: Bus, cached: Cached) -> CheckResult:
             return known
         if why := cached.why(stage):
             step.output(f"not as it was when it last passed: {why}")
-        result = run_stage(stage, place, step)
+        try:
+            result = run_stage(stage, place, step)
+        except Interrupted:
+            step.detail = "ended before it had ended by itself"
+            raise
         if kept_not := cached.keep(result, out, env):
             step.output(f"its result is not kept: {kept_not}")
         return result

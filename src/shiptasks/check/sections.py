@@ -186,7 +186,7 @@ class Bundle(Waits):
     folder: RelativePath
     """Folder that they are in, relative to pyproject.toml, such as `web/dist`."""
     files: RelativePaths = ("**/*.js", "**/*.mjs", "**/*.css")
-    """Which files count, as patterns relative to `folder`: `*` is within a folder, `**` any number of folders."""
+    """Which files count, as patterns relative to `folder`, written as those of `inputs`."""
     command: Command | None = None
     """Command that builds them, in the folder of pyproject.toml."""
     limit: Size

@@ -152,7 +152,7 @@ def _options(project: Project, kinds: tuple[Kind, ...], wish: Mapping[str, objec
 
     @cache
     def differing() -> frozenset[str]:
-        return frozenset(files(project.root, project.check.base or None).paths)
+        return frozenset(files(project.root, default=project.check.base).files)
 
     return Options(
         kinds=kinds,

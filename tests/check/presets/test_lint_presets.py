@@ -29,9 +29,9 @@ JSON = st.recursive(
 WORDS = st.sampled_from(
     (
         "would reformat ", "error: cannot format ", "error: cannot parse: ", "Would reformat: ", "a.py", "\n", ":1:2: ",
-        "ERROR: ", " Imports are incorrectly sorted and/or formatted.", "UserWarning: Unable to parse file ", " due to ",
-        ":", "::1:2:E1:", ":: text", ": [error] x (rule)", ": error: x  [syntax]", "error: Failed to parse ", "\x1b[1m",
-        "\0", "\udcff",
+        "ERROR: ", " Imports are incorrectly sorted and/or formatted.", "UserWarning: Unable to parse file ", ":",
+        " due to ", "::1:2:E1:", ":: text", ": [error] x (rule)", ": error: x  [syntax]", "error: Failed to parse ",
+        "\x1b[1m", "\0", "\udcff",
     )
 )  # fmt: skip
 OUTPUTS = (

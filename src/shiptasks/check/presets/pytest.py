@@ -54,6 +54,8 @@ def _read(request: Request, ended: Ended) -> Reading:
     failed = bool(report.of("failed"))
     if ended.exit_code == _INTERRUPTED and not failed:
         raise Unreadable("pytest was interrupted (exit code 2): not all tests have run")
+    if request.coverage and ended.exit_code == 0 and not any(request.out.glob(".coverage*")):
+        raise Unreadable("pytest measured no coverage, though it was asked to: is there a --no-cov in its options?")
     detail = report.summary
     if ended.exit_code and not failed:
         detail += f", and pytest itself failed (exit code {ended.exit_code})"

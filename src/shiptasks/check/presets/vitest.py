@@ -51,6 +51,8 @@ def _read(request: Request, ended: Ended) -> Reading:
     if not report.cases:
         raise Unreadable("vitest's report holds no test")
     failed = bool(report.of("failed"))
+    if request.coverage and ended.exit_code == 0 and not (request.out / "lcov.info").is_file():
+        raise Unreadable("vitest measured no coverage, though it was asked to: see `coverage` in its configuration")
     detail = report.summary
     if ended.exit_code and not failed:
         reason = re.search(r"^(?:Error|ERROR): (.+)$", output, re.MULTILINE)
