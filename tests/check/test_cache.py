@@ -331,14 +331,21 @@ def test_entries_of_stages_that_are_gone_are_removed(repo: Repo) -> None:
     now = repo.look()
     for stage in ("test.unit", "test.old", "lint.ruff"):
         repo.cache.store(stage, now, now, "", 1)
-    stages = repo.state / "cache/stages"
-    dead, alive = stages / f".draft-{dead_process()}-0123abcd", stages / f".draft-{os.getppid()}-0123abcd"
-    for path in (dead, alive):
-        path.mkdir()
+    draft = repo.state / f"cache/stages/.draft-{os.getpid()}-0123abcd"
+    draft.mkdir()
     repo.cache.prune(["test.unit", "lint.ruff", "test.new"])
     assert repo.cache.hit("test.old", now) is None
     assert repo.cache.hit("test.unit", now) is not None
     assert repo.cache.hit("lint.ruff", now) is not None
+    assert draft.exists(), "what another thread is writing"
+
+
+def test_what_a_killed_run_left_is_removed(repo: Repo) -> None:
+    repo.passed()
+    dead, alive = (repo.entry.parent / f".draft-{number}-0123abcd" for number in (dead_process(), os.getppid()))
+    for path in (dead, alive):
+        (path / "artifacts").mkdir(parents=True)
+    Cache(repo.state)
     assert (dead.exists(), alive.exists()) == (False, True)
 
 

@@ -49,6 +49,7 @@ class Cache:
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "cache" / "stages"
         self._versions = Versions()
+        remove_abandoned(self._folder)
 
     def look(self, stage: Stage, files: Files) -> Depends:
         """What the result of a stage depends on, as it is now.
@@ -139,7 +140,6 @@ class Cache:
 
     def prune(self, stage_ids: Collection[str]) -> None:
         """Remove the entries of all stages but these: name every stage that is configured, not only those that run."""
-        remove_abandoned(self._folder)
         known = {self._entry(stage_id).name for stage_id in stage_ids}
         with suppress(OSError):
             for path in list(self._folder.iterdir()):
