@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shiptasks.check import git
 from shiptasks.check.changed import Changed, current_branch, default_branch, files
 from shiptasks.errors import UsageError
 
@@ -364,6 +365,13 @@ def test_a_broken_repository_is_told_with_the_words_of_git(repo: Repo) -> None:
     error = refused(repo)
     assert error.what == "what has changed is not known: git failed"
     assert "bad config" in error.details[0]
+
+
+def test_more_names_than_are_kept_is_an_error(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "_KEEP", 100)
+    repo.write("a" * 60)
+    repo.write("b" * 60)
+    assert refused(repo).what == "more files have changed than can be told apart"
 
 
 def test_an_unknown_base(repo: Repo) -> None:
