@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from shiptasks.run.leftovers import CHECK_LABEL, owned, sweep
 from shiptasks.run.process import Stop, current_stop
 from shiptasks.run.runlog import new_folder, new_run_id
 from tests.lab.proc import run as shell
+from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("lab_images")
 
@@ -196,6 +198,63 @@ def test_an_image_that_does_not_exist(lease: Lease, told: list[str]) -> None:
     assert error.now == "no test was run"
     assert error.hint == "docker pull 127.0.0.1:1/none:1"
     assert told[0] == "pulling 127.0.0.1:1/none:1"
+
+
+def test_an_image_that_is_missing_is_pulled(lab_registry: Registry, lease: Lease, told: list[str]) -> None:
+    image = f"{lab_registry.loopback}/check-{secrets.token_hex(4)}/redis:7"
+    shell(["docker", "tag", "redis:7", image])
+    try:
+        shell(["docker", "push", "-q", image], timeout=120)
+        shell(["docker", "image", "rm", image])
+        with started({"cache": Container.model_validate(image)}, lease, told.append) as variables:
+            assert redis.Redis.from_url(variables["REDIS_URL"], socket_timeout=5).ping()
+        assert told[0] == f"pulling {image}"
+        error = refused(lease, told, "db", container(image.replace("redis:7", "none:7")))
+        assert "not found" in error.what
+    finally:
+        shell(["docker", "image", "rm", image], check=False)
+
+
+def test_on_an_engine_elsewhere_ports_are_reached_at_its_host(
+    lease: Lease, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine of this machine, met over TCP at an address that is not loopback."""
+    gateway = inspect("bridge", "{{(index .IPAM.Config 0).Gateway}}")
+    with forwarded(gateway) as port:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://{gateway}:{port}")
+        with started({"db": DATABASES["db"]}, lease, told.append) as variables:
+            assert f"@{gateway}:" in variables["DATABASE_URL"]
+            with psycopg.connect(variables["DATABASE_URL"], connect_timeout=5) as connection:
+                assert connection.execute("select 1").fetchone() == (1,)
+        monkeypatch.delenv("DOCKER_HOST")
+
+
+@contextmanager
+def forwarded(address: str) -> Iterator[int]:
+    """A TCP port at that address which leads to the engine's socket."""
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect("/var/run/docker.sock")
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    with socket.create_server((address, 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def test_a_container_that_ends_at_once(lease: Lease, told: list[str]) -> None:
