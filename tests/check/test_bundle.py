@@ -14,7 +14,7 @@ from shiptasks.check.bundle import BundleReport, measure, plain_name
 from shiptasks.check.sections import Bundle
 from shiptasks.config.load import load
 from shiptasks.config.model import Project
-from shiptasks.errors import Failed, UsageError
+from shiptasks.errors import Failed
 
 
 @pytest.fixture
@@ -46,10 +46,26 @@ def test_files_that_browsers_load_count(project: Project) -> None:
     assert set(sizes(measure(project, "web", bundle(files=["assets", "!**/deep/**"])))) == {"assets/style.css"}
 
 
-def test_a_pattern_that_is_none(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("a\\b", "the input 'a\\\\b' is not a pattern: it has a backslash; folders are divided by `/`"),
+        ("!a", "no pattern says which files are inputs, only which are not"),
+    ],
+)
+def test_a_pattern_that_is_none(project: Project, pattern: str, said: str) -> None:
     put(project, "dist/app.js")
-    with pytest.raises(UsageError, match=r"^the input 'a\*\*b' is not a pattern: "):
-        measure(project, "web", bundle(files=["a**b"]))
+    with pytest.raises(Failed) as raised:
+        measure(project, "web", bundle(files=[pattern]))
+    assert raised.value.what == f"the patterns of the bundle web cannot be used: {said}"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"files": []}, {"files": ["../a.js"]}, {"folder": "/srv"}, {"limit": 5}, {"compress": "brotli"}]
+)
+def test_a_table_that_is_wrong(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        bundle(**wrong)
 
 
 def test_a_circle_of_links_is_not_followed(project: Project) -> None:

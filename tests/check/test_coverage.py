@@ -357,6 +357,7 @@ def test_the_change_against_the_default_branch(tmp_path: Path) -> None:
     assert change is not None
     assert (change.branch, change.revision, str(change)) == ("main", "abc123", "-2.1 points against main")
     assert change.services == {"api": pytest.approx(10.0)}
+    assert str(delta(covered(10_000, 8_341), state)) == "as on main"
     assert short(covered(1000, 813), rules(**{"max-drop": 1}), change) == (
         "81.3 %, 2.1 points below main: max-drop allows 1",
     )

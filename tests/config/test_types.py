@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shiptasks.config import types
 from shiptasks.config.types import check_name
-from shiptasks.config.values import Duration, HostAddress, Image, Size, Version
+from shiptasks.config.values import Duration, HostAddress, Image, Percent, Size, Version
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,18 @@ def test_sizes(text: str, size: int) -> None:
 def test_what_is_no_size(value: object) -> None:
     with pytest.raises(ValueError, match='expected a size such as "500MB" or "2GB"'):
         Size.parse(value)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (80, "80"), (92.5, "92.5"), (100.0, "100")])
+def test_percents(value: float, text: str) -> None:
+    assert Percent.parse(value) == value
+    assert str(Percent.parse(value)) == text
+
+
+@pytest.mark.parametrize("value", [-1, 100.01, float("nan"), float("inf"), "80", True, None, 10**400])
+def test_what_is_no_percent(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a number from 0 to 100$"):
+        Percent.parse(value)
 
 
 @given(st.integers(0, 10**9 - 1), st.sampled_from(["B", "KB", "MB", "GB", "TB"]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shiptasks.check import memory
 from shiptasks.check.globs import Globs
-from shiptasks.errors import Failed
+from shiptasks.errors import Failed, UsageError
 
 if TYPE_CHECKING:
     from shiptasks.check.sections import Bundle
@@ -124,8 +124,8 @@ class BundleReport:
 def measure(project: Project, name: str, bundle: Bundle) -> BundleReport:
     """Measure the files of the bundle `name`, compare with the last run, and keep the sizes for the next one.
 
-    Raises UsageError for a pattern that is none, and Failed when there is no file, when one lies outside of the
-    repository or cannot be read.
+    Raises Failed when a pattern is none, when there is no file, when one lies outside of the repository or cannot be
+    read.
     """
     folder = project.root / bundle.folder
     if not folder.is_dir():
@@ -134,7 +134,11 @@ def measure(project: Project, name: str, bundle: Bundle) -> BundleReport:
             where=project.where("bundles", name, "folder"),
             hint=f"set `command` in [tool.shiptasks.bundles.{name}] to what builds it",
         )
-    globs = Globs(bundle.files, where=project.where("bundles", name, "files"))
+    try:
+        globs = Globs(bundle.files)
+    except UsageError as error:
+        where = project.where("bundles", name, "files")
+        raise Failed(f"the patterns of the bundle {name} cannot be used: {error.what}", where=where) from None
     paths = [path for path in _under(folder, globs) if path.is_file()]
     if not paths:
         raise Failed(

@@ -51,8 +51,9 @@ class Delta:
     services: Mapping[str, float]
 
     def __str__(self) -> str:
-        """`+0.4 points against main`."""
-        return f"{self.points:+.1f} points against {self.branch}"
+        """`+0.4 points against main`, `as on main`."""
+        change = f"{self.points:+.1f}"
+        return f"as on {self.branch}" if change in ("+0.0", "-0.0") else f"{change} points against {self.branch}"
 
 
 def combine(
@@ -190,7 +191,7 @@ def short(coverage: Coverage, rules: CoverageRules, change: Delta | None) -> tup
     return tuple(found)
 
 
-def _below(totals: Totals, threshold: float) -> str:
+def _below(totals: Totals, threshold: float | None) -> str:
     if not threshold:
         return ""
     if not totals.lines:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 from shiptasks.config.hook import StageHooks, TaskHooks
 from shiptasks.config.section import Section
 from shiptasks.config.types import Command, Conflicts, Name, RelativePath, Table, VariableName, Words, frozen
-from shiptasks.config.values import Duration, Image, Size
+from shiptasks.config.values import Duration, Image, Percent, Size
 
 LintPreset = Literal[
     "ruff",
@@ -172,11 +172,11 @@ class CheckRules(Section):
 class CoverageRules(Section):
     """`[tool.shiptasks.coverage]`: how much of the code the tests must reach, as percent of lines and branches."""
 
-    threshold: float = Field(0.0, ge=0, le=100, allow_inf_nan=False)
+    threshold: Percent | None = None
     """Percent of all measured code that must be covered."""
-    services: Table[Name, Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]] = frozen()
+    services: Table[Name, Percent] = frozen()
     """Percent that must be covered of a service, which is the files in the folder of its build context."""
-    max_drop: float | None = Field(None, ge=0, le=100, allow_inf_nan=False)
+    max_drop: Percent | None = None
     """Points that it may fall below the last run on the default branch. Not checked when left out."""
 
 
@@ -195,6 +195,12 @@ class Bundle(Waits):
     """What a single file may take."""
     compress: Literal["gzip", "none"] = "gzip"
     """What is measured: the files as a web server sends them with gzip, or as they are."""
+
+    @model_validator(mode="after")
+    def _measures_something(self) -> Bundle:
+        if not self.files:
+            raise Conflicts((("files",), "expected at least one pattern: a bundle of nothing would always pass"))
+        return self
 
 
 class Container(Section):

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from shiptasks.config.locate import KeyPath
 from shiptasks.config.section import Section
 from shiptasks.config.toml import parse
+from shiptasks.config.values import Percent
 
 
 def is_section(kind: Any) -> TypeGuard[type[Section]]:
@@ -94,6 +95,8 @@ def value_of(kind: Any, text: str) -> Any:
         return {"true": True, "false": False}.get(text.lower(), text)
     if kind is int:
         return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
+    if kind is Percent:
+        return float(text) if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,9})?", text) else text
     if origin is tuple and is_section(plain(get_args(kind)[0])):
         return _toml(text) if text.lstrip().startswith(("[", "{")) else text
     if origin is tuple:

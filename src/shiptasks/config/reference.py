@@ -90,6 +90,7 @@ once, with file, line and column, and nothing is run.
 _KINDS = {
     "Duration": ("duration", 'Hours, minutes, seconds, milliseconds: `"2h"`, `"1m30s"`, `"500ms"`. At most 366 days.'),
     "Size": ("size", 'Bytes in powers of 1000: `"500MB"`, `"2GB"`; units `B`, `KB`, `MB`, `GB`, `TB`.'),
+    "Percent": ("percent", "A number from 0 to 100: `80`, `92.5`."),
     "Name": ("name", "Lower-case letters, digits and inner hyphens, at most 40 characters."),
     "RelativePath": ("path", "Inside the repository, relative to `pyproject.toml`, without `..`."),
     "HostPath": ("path on the host", "Absolute, without `..`; letters, digits, `.`, `_`, `-`."),
@@ -122,6 +123,7 @@ _KINDS = {
     "Purpose": ('`"development"`, `"staging"` or `"production"`', ""),
     "Table[ArgumentName, str]": ("text by name", ""),
     "Table[VariableName, str]": ("text by name", ""),
+    "Table[Name, Percent]": ("percent by name", ""),
     "str": ("text", ""),
     "int": ("whole number", ""),
     "bool": ("true or false", ""),

@@ -19,7 +19,7 @@ from shiptasks.config.model import OVERLAY, Project
 from shiptasks.config.reference import documented
 from shiptasks.config.section import Section
 from shiptasks.config.types import Name
-from shiptasks.config.values import Duration, Size, duration_pattern, size_pattern
+from shiptasks.config.values import Duration, Percent, Size, duration_pattern, size_pattern
 from shiptasks.deploy.sections import Environment
 
 DIALECT = "http://json-schema.org/draft-07/schema#"  # what taplo and other TOML servers read
@@ -93,6 +93,8 @@ def _value(annotation: Any, info: FieldInfo | None, *, required: bool) -> dict[s
         return {"type": "boolean"}
     if kind is int:
         return {"type": "integer", **_bounds(info)}
+    if kind is Percent:
+        return {"type": "number", "minimum": 0, "maximum": 100}
     pattern = {Duration: duration_pattern(), Size: size_pattern()}.get(kind)
     return {"type": "string", **({"pattern": pattern} if pattern else {})}
 

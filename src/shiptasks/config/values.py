@@ -119,6 +119,31 @@ class Size(_Value, int):
         return int.__format__(self, spec) if spec else str(self)
 
 
+class Percent(_Value, float):
+    """A share of a hundred, written as a number from 0 to 100: `80`, `92.5`."""
+
+    def __new__(cls, value: float) -> Self:
+        return cls.parse(value)
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError for anything else, text too."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+            raise ValueError("expected a number from 0 to 100")
+        return float.__new__(cls, value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(float)
+        )
+
+    def __str__(self) -> str:
+        return f"{float(self):g}"
+
+
 class _Text(_Value, str):
     """A text of a checked form."""
 
