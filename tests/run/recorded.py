@@ -1,4 +1,4 @@
-"""The events of one check, as they were: what ends well, what fails with findings and without, and what others write."""
+"""The events of one check: what ends well, what fails with findings and without, and what others write."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""One recorded check as people see it. To write the files anew: `SHIPTASKS_GOLDEN=write pytest tests/run/test_golden.py`,
-and look at what `git diff` says."""
+"""One recorded check as people see it.
+
+To write the files anew: `SHIPTASKS_GOLDEN=write pytest tests/run/test_golden.py`; then look at what `git diff` says.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True

@@ -13,7 +13,7 @@ MOST = 50
 """Findings that are shown; the others are counted."""
 
 _STYLES = {"critical": "failed", "high": "failed", "medium": "warned"}
-_LEAST_MESSAGE = 32  # columns for the message; with fewer it gets lines of its own
+_LEAST_MESSAGE = 28  # columns for the message; with fewer it gets lines of its own
 _MOST_LINES = 4  # of one message
 _GAP = 2
 
