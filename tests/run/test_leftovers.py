@@ -47,6 +47,8 @@ with owned(folder, print) as lease:
     (inside / "file").touch()
     env = {**os.environ, **environ(lease), "TMPDIR": str(inside)}
     subprocess.run([sys.executable, "-c", DAEMON, pid_file], env=env, check=True)
+    while not (os.path.exists(pid_file) and open(pid_file).read()):
+        time.sleep(0.01)
     print(inside, flush=True)
     if end == "wait":
         time.sleep(60)
