@@ -53,7 +53,12 @@ class Past:
 
 def runs(state_dir: Path) -> list[Past]:
     """The runs that are kept, the last one first."""
-    return [_past(folder) for folder in reversed(folders(state_dir))]
+    return sorted(map(_past, folders(state_dir)), key=_began, reverse=True)
+
+
+def _began(past: Past) -> tuple[str, float]:
+    """Ids tell the second; runs of one second are told apart by their first event."""
+    return past.id.partition("-")[0], past.at
 
 
 def find(state_dir: Path, prefix: str = "") -> Past:
@@ -65,7 +70,8 @@ def find(state_dir: Path, prefix: str = "") -> Past:
     if not every:
         raise UsageError("no run is kept here yet", where=str(state_dir / "runs"), now="nothing was run")
     if not prefix:
-        return _past(every[-1])
+        second = every[-1].name.partition("-")[0]
+        return max((_past(folder) for folder in every if folder.name.startswith(second)), key=_began)
     found = [folder for folder in every if folder.name.startswith(prefix)]
     if not found:
         hint = "inv log lists the runs that are kept"
