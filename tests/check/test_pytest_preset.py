@@ -132,6 +132,12 @@ def test_other_ends_are_no_pass(request_: Request, code: int) -> None:
         PYTEST.read(request_, Ended(code, "", ""))
 
 
+def test_what_could_not_be_started_tells_why(request_: Request) -> None:
+    with pytest.raises(Unreadable) as raised:
+        PYTEST.read(request_, Ended(2, "", "error: No interpreter found for Python 3.99\n"))
+    assert str(raised.value) == "pytest failed with exit code 2: error: No interpreter found for Python 3.99"
+
+
 FLAKY = """
 from pathlib import Path
 def test_good():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from shiptasks.check import junit
 from shiptasks.check.preset import Ended, Preset, Reading, Request, Unreadable
+from shiptasks.check.presets.reading import failure
 from shiptasks.check.reports import findings
 
 _FAILED, _INTERRUPTED, _INTERNAL, _USAGE, _NOTHING = 1, 2, 3, 4, 5
@@ -48,7 +50,10 @@ def _read(request: Request, ended: Ended) -> Reading:
         raise Unreadable("pytest failed by itself (exit code 3): its output has the reason")
     if ended.exit_code not in (0, _FAILED, _INTERRUPTED):
         raise Unreadable(f"pytest ended with exit code {ended.exit_code}, which is none of its own")
-    report = junit.read(request.out / _report(request).rpartition("/")[2], request.root, request.cwd)
+    path = Path(_report(request))
+    if ended.exit_code and not path.is_file():  # what was to start it has failed, such as uv
+        raise failure("pytest", ended)
+    report = junit.read(path, request.root, request.cwd)
     if not report.cases:
         raise Unreadable("pytest's report holds no test")
     failed = bool(report.of("failed"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shiptasks.check import junit
 from shiptasks.check.preset import Ended, Preset, Reading, Request, Unreadable
+from shiptasks.check.presets.reading import failure
 from shiptasks.check.reports import findings
 from shiptasks.run.text import clean
 
@@ -47,6 +48,8 @@ def _read(request: Request, ended: Ended) -> Reading:
     if "must be a smaller than count of test files" in output and request.shard:
         part, parts = request.shard
         raise Unreadable(f"part {part} of {parts} has no tests: there are fewer test files than shards")
+    if ended.exit_code and not (request.out / _REPORT).is_file():
+        raise failure("vitest", ended)
     report = junit.read(request.out / _REPORT, request.root, request.cwd)
     if not report.cases:
         raise Unreadable("vitest's report holds no test")
