@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shiptasks.api import check
+from shiptasks.check.plan import Options, plan
 from shiptasks.check.results import CheckResult, Report
 from shiptasks.check.stage import _meaningful
 from shiptasks.config.load import load
@@ -106,7 +107,7 @@ def test_a_lot_of_output_takes_neither_the_memory_nor_the_disk(tmp_path: Path) -
 def test_success_with_a_broken_report_is_none(tmp_path: Path, report: str | None, detail: str) -> None:
     if report is not None:
         (tmp_path / "written.xml").write_text(report)
-    result = only(run(tmp_path, 'test.a = { command = "cp written.xml junit.xml || true", junit = "junit.xml" }'))
+    result = only(run(tmp_path, 'test.a = { command = "cat written.xml > junit.xml || rm junit.xml", junit = "junit.xml" }'))
     assert result.outcome == "failed"
     assert detail.lower() in result.detail.lower()
 
@@ -116,8 +117,17 @@ def test_a_report_with_a_failed_test_fails_what_exited_with_0(tmp_path: Path) ->
         '<testsuite><testcase name="a"/><testcase name="b" file="t.py" line="3"><failure message="no"/></testcase>'
         "</testsuite>"
     )
-    result = only(run(tmp_path, 'test.a = { command = "true", junit = "junit.xml" }'))
+    os.rename(tmp_path / "junit.xml", tmp_path / "written.xml")
+    result = only(run(tmp_path, 'test.a = { command = "cat written.xml > junit.xml", junit = "junit.xml" }'))
     assert (result.outcome, result.detail, result.findings) == ("failed", "1 passed, 1 failed", 1)
+
+
+def test_a_report_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text('<testsuite><testcase name="a"/></testsuite>')
+    os.utime(tmp_path / "junit.xml", (1, 1))
+    result = only(run(tmp_path, 'test.a = { command = "true", junit = "junit.xml" }'))
+    assert result.outcome == "failed"
+    assert result.detail == "junit.xml is of an earlier run: the command did not write it"
 
 
 def test_a_secret_in_the_output_is_masked(tmp_path: Path) -> None:
@@ -205,3 +215,18 @@ def test_failed_says_what_to_type(tmp_path: Path) -> None:
 )
 def test_the_last_word_of_a_tool_without_its_frame(line: str, word: str) -> None:
     assert _meaningful(line) == word
+
+
+def test_what_mends_files_does_so_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import os\nimport sys\n\n\ndef f( ):\n  return   1\n")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.shiptasks]\nproject = "shop"\nlint.ruff = { preset = "ruff" }\n'
+        'lint.format = { preset = "ruff-format" }\nlint.own = { command = "true", fix = "mkdir alone && sleep 0.2 && rmdir alone" }\n'
+        'lint.two = { command = "true", fix = "mkdir alone && sleep 0.2 && rmdir alone" }\n'
+    )
+    project = load(tmp_path)
+    with start(project, "lint") as this:
+        stages = plan(project, Options(kinds=("lint",), fix=True))
+        report = check.apply(project, stages, this.bus, jobs=4)
+    assert [result.outcome for result in report.results] == ["ok"] * 4
+    assert (tmp_path / "a.py").read_text() == "def f():\n    return 1\n"

@@ -83,7 +83,7 @@ def test_documented_values_are_interpolated(tmp_path: Path) -> None:
     assert project.target.hosts == ("deploy@web1", "web2")
     assert (project.target.url, project.target.env_file) == ("https://shop.example.com", ".env.shop.example.com")
     assert project.services["api"].args["A"] == "none"
-    assert project.lint["x"] == "echo ${HOME}"  # bash's business
+    assert project.lint["x"].command == "echo ${HOME}"  # bash's business
 
 
 def test_an_unset_variable_is_told_at_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

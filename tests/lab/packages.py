@@ -30,6 +30,8 @@ TOOLS = {
     "sshd": "openssh-server",
     "ssh": "openssh-client",
     "wrk": "wrk",
+    "node": "nodejs",
+    "npm": "npm",
 }
 
 

@@ -228,17 +228,31 @@ def test_linters_and_tests_of_many_kinds(tmp_path: Path) -> None:
     files(tmp_path, package_dot_json='{"scripts": {"lint": "eslint .", "test": "vitest"}}')
     project = configured(tmp_path)
     assert list(project.lint) == ["ruff", "format", "isort", "flake8", "mypy", "npm", "vet"]
-    assert dict(project.test) == {"pytest": "pytest", "npm": "CI=1 npm run test", "go": "go test ./..."}
-    assert project.lint["mypy"] == "mypy"
+    assert {name: stage.preset or stage.command for name, stage in project.lint.items()} == {
+        "ruff": "ruff",
+        "format": "ruff-format",
+        "isort": "isort",
+        "flake8": "flake8",
+        "mypy": "mypy",
+        "npm": "npm run lint",
+        "vet": "go vet ./...",
+    }
+    assert project.lint["format"].command is None
+    assert {name: stage.preset or stage.command for name, stage in project.test.items()} == {
+        "pytest": "pytest",
+        "npm": "CI=1 npm run test",
+        "go": "go test ./...",
+    }
 
 
 def test_the_tools_of_a_monorepo_run_where_they_belong(tmp_path: Path) -> None:
     files(tmp_path, web__package_dot_json='{"scripts": {"lint": "eslint ."}}', web__yarn_dot_lock="")
     files(tmp_path, requirements_dot_txt="ruff>=0.4\npytest\n# mypy\n", uv_dot_lock="")
     project = configured(tmp_path)
-    assert dict(project.lint) == {"ruff": "uv run ruff check .", "web": "cd web && yarn run lint"}
+    commands = {name: stage.command for name, stage in project.lint.items()}
+    assert commands == {"ruff": "uv run ruff check .", "web": "cd web && yarn run lint"}
     assert '# format = "uv run ruff format --check ."' in table(tmp_path)
-    assert dict(project.test) == {"pytest": "uv run pytest"}
+    assert {name: stage.command for name, stage in project.test.items()} == {"pytest": "uv run pytest"}
 
 
 def test_a_make_target_is_a_comment_and_one_that_calls_inv_is_none(tmp_path: Path) -> None:

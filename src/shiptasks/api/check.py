@@ -25,5 +25,5 @@ def apply(
     project: Project, stages: Sequence[Stage], bus: Bus | None = None, *, jobs: int = 0, keep_going: bool = True
 ) -> Report:
     """Run them, at most `jobs` at a time. `Report.raise_if_failed()` raises Failed for those that did."""
-    folder = new_folder(project.state_dir, new_run_id())
+    folder = new_folder(project.state_dir, new_run_id(), project.keep_runs)
     return _run(stages, project, bus or Bus(), folder, How(jobs=jobs, keep_going=keep_going))

@@ -64,17 +64,25 @@ class Cached:
         after = self._look(stage, out, env)
         return self._cache.store(stage.id, self._before[stage.id], after, result.detail, result.seconds, reports)
 
+    def prune(self) -> None:
+        """Forget the stages that the configuration does not have any more. For a run of all stages."""
+        self._cache.prune(self._globs)
+
     def _look(self, stage: Stage, out: Path, env: Mapping[str, str]) -> Depends:
+        argv = stage.command(out) or ("true",)
+        version = stage.preset.version if stage.preset and not stage.python else ()
+        if version and Path(argv[0]).name == version[0]:
+            version = (argv[0], *version[1:])  # eslint is in node_modules, not on PATH
         return self._cache.look(
             Inputs(
                 id=stage.id,
                 root=self._project.root,
                 cwd=stage.cwd,
-                argv=stage.command(out) or ("true",),
+                argv=argv,
                 inputs=self._globs[stage.id],
                 environ=env,
                 names=tuple(sorted({*stage.rules.inputs_env, *stage.rules.env})) if stage.rules else (),
-                version=stage.preset.version if stage.preset and not stage.python else (),
+                version=version,
                 out=out,
             ),
             self._files,
@@ -84,8 +92,8 @@ class Cached:
         """The patterns relative to the root; in the configuration they are relative to where the stage runs."""
         assert stage.rules is not None
         folder = stage.cwd.relative_to(self._project.root).as_posix()
-        words = [word if folder == "." else _below(folder, word) for word in stage.rules.inputs]
-        return Globs(words, where=self._project.where(stage.kind, stage.name, "inputs"))
+        where = self._project.where(stage.kind, stage.name, "inputs")
+        return Globs(stage.rules.inputs, folder="" if folder == "." else folder, where=where)
 
 
 _JUNIT = "junit.xml"
@@ -95,7 +103,3 @@ def _declares(stage: Stage) -> bool:
     """Whether the result of this very stage can be kept: not that of a part of the files, nor one that mends them."""
     is_whole = stage.request is None or (stage.request.files is None and not stage.request.fix)
     return bool(stage.rules and stage.rules.inputs) and is_whole and not stage.idle
-
-
-def _below(folder: str, pattern: str) -> str:
-    return f"!{folder}/{pattern[1:]}" if pattern.startswith("!") else f"{folder}/{pattern}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shiptasks.check.results import Report
+from shiptasks.check.results import CheckResult, Report
 from shiptasks.check.stage import Place
 from shiptasks.errors import Failed, UsageError
 from shiptasks.run.events import Bus
@@ -19,10 +19,11 @@ def covered(report: Report, place: Place, bus: Bus, *, whole: bool) -> tuple[Cov
     A run of a part of the tests, or one in which tests failed, gets its report, but is held to no threshold, and is
     not what later runs are compared with.
     """
-    measured = [each for each in report.results if each.coverage]
+    measured = [each for each in report.results if each.coverage or _asked(each)]
     if not measured:
         return None, ()
     from shiptasks.check.coverage import StageCoverage, combine, delta, short
+    from shiptasks.check.coverage_model import shown
 
     project = place.project
     stages = {
@@ -43,18 +44,23 @@ def covered(report: Report, place: Place, bus: Bus, *, whole: bool) -> tuple[Cov
             for line in (*filter(None, (error.where, error.hint)), *error.details):
                 step.output(line, "stderr")
             return None, (error.what,) if counts else ()
-        change = delta(coverage, project.state_dir)
+        change = delta(coverage, project.state_dir) if counts else None
         reasons = short(coverage, project.coverage, change) if counts else ()
-        told = [f"{coverage.percent:.1f} %", str(change) if change else ""]
+        told = [f"{shown(coverage.percent)} %", str(change) if change else ""]
         told += ["" if counts else "of a part: held to no threshold", *reasons]
         step.detail = "; ".join(part for part in told if part)
         step.outcome = "failed" if reasons else "ok"
         for name, totals in coverage.services.items():
-            step.output(f"{name}: {totals.percent:.1f} %")
+            step.output(f"{name}: {shown(totals.percent)} %")
         step.output("reports: .shiptasks/reports/coverage/index.html, coverage.xml, lcov.info")
         if counts:
             _remember(coverage, place)
     return coverage, reasons
+
+
+def _asked(result: CheckResult) -> bool:
+    """Whether a stage that has passed should have measured coverage."""
+    return result.outcome in ("ok", "warned") and result.stage.tests is not None and result.stage.tests.coverage
 
 
 def _remember(coverage: Coverage, place: Place) -> None:

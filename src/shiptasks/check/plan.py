@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from shiptasks.check.containers import refuse_clashes
 from shiptasks.check.preset import Preset, Request
 from shiptasks.check.presets import PRESETS
+from shiptasks.check.sections import LintStage, TestStage
 from shiptasks.config.references import EVERY, expanded
 from shiptasks.config.suggest import did_you_mean
 from shiptasks.errors import UsageError
@@ -18,7 +20,7 @@ from shiptasks.plugins.protocols import Scanner
 from shiptasks.run.process import command_line
 
 if TYPE_CHECKING:
-    from shiptasks.check.sections import Bundle, LintStage, TestStage
+    from shiptasks.check.sections import Bundle
     from shiptasks.config.model import Project
 
 Kind = Literal["lint", "test", "bundles", "scan"]
@@ -66,6 +68,8 @@ class Stage:
     timeout: float = 1800.0
     budget: float = 0.0
     """Seconds that it should take; 0 for no such time."""
+    mends: bool = False
+    """Whether it changes the files that it looks at."""
     idle: str = ""
     """Why it has nothing to do; empty where it has."""
 
@@ -76,6 +80,11 @@ class Stage:
     @property
     def title(self) -> str:
         return " ".join(part for part in (self.kind.removesuffix("s"), self.name, self.variant) if part)
+
+    @property
+    def tests(self) -> TestStage | None:
+        """The rules of a test stage; None for others."""
+        return self.rules if isinstance(self.rules, TestStage) else None
 
     @property
     def alone(self) -> str:
@@ -160,8 +169,10 @@ def _variants(
     places = [(service, project.root / project.services[service].context) for service in services]
     if not places:
         places = [("", project.root / (rules.folder or "."))]
-    pythons = getattr(rules, "python", ()) or ("",)
-    count = getattr(rules, "shards", 1)
+    tests = rules if isinstance(rules, TestStage) else TestStage(command="true")
+    refuse_clashes({name: project.containers[name] for name in tests.containers})
+    pythons = tests.python or ("",)
+    count = tests.shards
     shards = [(number, count) for number in range(1, count + 1)] if count > 1 else [None]
     if options.shard and count > 1:
         shards = [options.shard]
@@ -192,11 +203,15 @@ def _filled(
     at = (stage.kind, stage.name)
     fix = options.fix and stage.kind == "lint"
     if rules.preset is None:
-        text = (getattr(rules, "fix", None) if fix else None) or rules.command or ""
-        return replace(stage, text=text, argv=_argv(project, at, text))
+        text = (rules.fix if fix and isinstance(rules, LintStage) else None) or rules.command or ""
+        return replace(stage, text=text, argv=_argv(project, at, text), mends=fix and text != rules.command)
     preset = PRESETS[rules.preset]
-    needs = {"shards": shard and not preset.can_shard, "reruns": getattr(rules, "reruns", 0) and not preset.can_rerun}
-    for key, wrong in needs.items():
+    tests = stage.tests
+    lacks = {
+        "shards": shard is not None and not preset.can_shard,
+        "reruns": tests is not None and tests.reruns > 0 and not preset.can_rerun,
+    }
+    for key, wrong in lacks.items():
         if wrong:
             where = project.where(*at, key)
             raise UsageError(f"the preset {preset.name} has no `{key}`", where=where, now="nothing was run")
@@ -209,12 +224,12 @@ def _filled(
         paths=rules.paths,
         files=files,
         fix=fix and preset.can_fix,
-        coverage=getattr(rules, "coverage", False),
+        coverage=tests is not None and tests.coverage,
         shard=shard,
     )
     text = shlex.join((preset.name, *rules.args, *(rules.paths if files is None else files)))
     text = text if len(text) <= 300 else f"{text[:299]}…"
-    return replace(stage, text=text, preset=preset, request=request, idle=idle)
+    return replace(stage, text=text, preset=preset, request=request, idle=idle, mends=request.fix)
 
 
 def _files(
@@ -286,7 +301,7 @@ def _chosen(every: Sequence[Stage], options: Options) -> list[Stage]:
 
 
 def _shards(stage: Stage) -> int:
-    return int(getattr(stage.rules, "shards", 1))
+    return stage.tests.shards if stage.tests else 1
 
 
 def _asked(every: Iterable[Stage]) -> list[str]:

@@ -75,7 +75,8 @@ class Preset:
     install: str
     """What to type to get the tool."""
     command: Callable[[Request], tuple[str, ...]]
-    """The program and its arguments. `command(request)[0]` is what has to be installed."""
+    """The program and its arguments. `command(request)[0]` is what has to be installed. Raises Failed when there is
+    nothing for it to look at."""
     read: Callable[[Request, Ended], Reading]
     """Raises Unreadable."""
     takes: Callable[[str], bool] | None = None

@@ -97,7 +97,9 @@ class Report:
         counts = Counter(result.outcome for result in self.results)
         told = [f"{counts[outcome]} {word}" for outcome, word in _WORDS.items() if counts[outcome]]
         if self.coverage is not None:
-            told.append(f"coverage {self.coverage.percent:.1f} %")
+            from shiptasks.check.coverage_model import shown
+
+            told.append(f"coverage {shown(self.coverage.percent)} %")
         return ", ".join(told)
 
     def data(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from shiptasks.check.covered import covered
 from shiptasks.check.plan import Stage
 from shiptasks.check.results import CheckResult, Report
 from shiptasks.check.stage import Place, failed, run_stage
-from shiptasks.errors import Interrupted, ShiptasksError
+from shiptasks.errors import Failed, Interrupted, UsageError
 from shiptasks.run import leftovers
 from shiptasks.run.graph import Node, Outcome, run_graph
 from shiptasks.run.hooks import Hooks
@@ -72,6 +72,8 @@ def run(
         )
         results = [_result(stage, outcomes, bus) for stage in stages]
         times.save(project.state_dir, known, {each.stage.id: each.seconds for each in results if each.outcome == "ok"})
+        if how.whole:
+            cached.prune()
         report = Report(tuple(results))
         report = report.with_coverage(*covered(report, place, bus, whole=how.whole))
     for kind in kinds:
@@ -85,7 +87,7 @@ def _place(project: Project, bus: Bus, folder: Path, environ: Mapping[str, str])
     leftovers.sweep(project.state_dir, bus.notice)
     with leftovers.owned(folder, bus.notice) as lease:
         temporary = leftovers.temporary(folder)
-        yield Place(project, folder, temporary, lease, {**environ, **leftovers.environ(lease)})
+        yield Place(project, folder, temporary, lease, bus.secrets, {**environ, **leftovers.environ(lease)})
 
 
 def _node(stage: Stage, place: Place, bus: Bus, cached: Cached) -> CheckResult:
@@ -96,7 +98,7 @@ def _node(stage: Stage, place: Place, bus: Bus, cached: Cached) -> CheckResult:
         out, env = place.out(stage), place.environ_of(stage)
         try:
             known = cached.hit(stage, out, env)
-        except ShiptasksError as error:
+        except (Failed, UsageError) as error:
             return failed(stage, step, error)
         if known is not None:
             step.outcome, step.detail = "cached", known.detail

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from shiptasks.check import junit
 from shiptasks.check.plan import Stage
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from shiptasks.check.bundle import BundleReport
     from shiptasks.config.model import Project
     from shiptasks.run.lease import Lease
+    from shiptasks.run.secrets import Secrets
 
 _OUTPUT = 32_000_000  # bytes of a tool's output that are read
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -44,8 +47,12 @@ class Place:
     temporary: Path
     """A folder for what the commands leave in TMPDIR; removed when the run ends."""
     lease: Lease
+    secrets: Secrets
+    """What is masked in all that is told: the passwords of containers are added."""
     environ: Mapping[str, str]
     """Variables of every command."""
+    mending: threading.Lock = field(default_factory=threading.Lock)
+    """Held by a stage that changes files: two would undo each other's work."""
 
     def out(self, stage: Stage) -> Path:
         """Folder for what the stage's tool reports."""
@@ -92,7 +99,9 @@ def run_stage(stage: Stage, place: Place, step: StepHandle) -> CheckResult:
     began = time.monotonic()
     attempt = _Attempt()
     try:
-        _run(stage, place, step, attempt, began + stage.timeout)
+        with place.mending if stage.mends else nullcontext():
+            began = time.monotonic()
+            _run(stage, place, step, attempt, began + stage.timeout)
     except process.ProcessTimeout:
         attempt.passed = False
         attempt.detail = f"ended after its longest time of {seconds(stage.timeout)}"
@@ -130,24 +139,26 @@ def failed(stage: Stage, step: StepHandle, error: ShiptasksError) -> CheckResult
 
 
 def _run(stage: Stage, place: Place, step: StepHandle, attempt: _Attempt, deadline: float) -> None:
+    since = time.time()
     out = place.out(stage)
     out.mkdir(parents=True, exist_ok=True)
     with _containers(stage, place, step) as variables:
         (place.temporary / stage.id).mkdir(exist_ok=True)
         env = {**place.environ_of(stage), **variables}
-        reruns = getattr(stage.rules, "reruns", 0)
+        reruns = stage.tests.reruns if stage.tests else 0
         for number in range(reruns + 1):
             if number:
                 step.progress(f"once more: {attempt.detail}")
             again = replace(stage, request=replace(stage.request, again=True)) if number and stage.request else stage
             before = attempt.tests
             _once(again, place, out, env, step, attempt, deadline)
+            _reported(stage, place, attempt, since)
             if before is not None and attempt.tests is not None:
                 attempt.tests = merged(before, attempt.tests)
                 attempt.found, attempt.detail = findings(attempt.tests), attempt.tests.summary
             if attempt.passed or attempt.tests is None or not attempt.tests.of("failed"):
                 break
-        attempt.coverage = _coverage(stage, out)
+        attempt.coverage = _coverage(stage, out, since)
     if stage.bundle is not None and attempt.passed:
         from shiptasks.check.bundle import measure
 
@@ -195,17 +206,18 @@ def _once(
         request = replace(stage.request, out=out)
         _read(attempt, lambda: stage.preset.read(request, Ended(result.exit_code, result.stdout, result.stderr)))
     else:
-        _reported(stage, place, attempt)
         attempt.detail = attempt.detail or ("" if attempt.passed else process.ending(result.exit_code))
 
 
-def _reported(stage: Stage, place: Place, attempt: _Attempt) -> None:
+def _reported(stage: Stage, place: Place, attempt: _Attempt, since: float) -> None:
     """Read the JUnit report that a command of the configuration writes."""
-    path = getattr(stage.rules, "junit", None)
+    path = stage.tests.junit if stage.tests else None
     if path is None:
         return
 
     def reading() -> Reading:
+        if (stage.cwd / path).exists() and not _is_new(stage.cwd / path, since):
+            raise Unreadable(f"{path} is of an earlier run: the command did not write it")
         tests = junit.read(stage.cwd / path, place.project.root, stage.cwd)
         return Reading(attempt.passed and not tests.of("failed"), findings(tests), tests.summary, tests)
 
@@ -223,14 +235,19 @@ def _read(attempt: _Attempt, reading: object) -> None:
     attempt.detail = read.detail or attempt.last
 
 
-def _coverage(stage: Stage, out: Path) -> tuple[Path, ...]:
+def _coverage(stage: Stage, out: Path, since: float) -> tuple[Path, ...]:
     """The coverage that the stage measured, kept with the run."""
-    for file in getattr(stage.rules, "coverage_files", ()):
-        if (stage.cwd / file).is_file():
-            shutil.copyfile(stage.cwd / file, out / Path(file).name)
-    if not getattr(stage.rules, "coverage", False):
+    if stage.tests is None or not stage.tests.coverage:
         return ()
+    if stage.tests.coverage_files:
+        written = [file for file in stage.tests.coverage_files if _is_new(stage.cwd / file, since)]
+        return tuple(Path(shutil.copyfile(stage.cwd / file, out / Path(file).name)) for file in written)
     return tuple(sorted(path for path in out.iterdir() if path.is_file() and _is_coverage(path.name)))
+
+
+def _is_new(path: Path, since: float) -> bool:
+    """Whether a file was written since then; some file systems know only whole seconds."""
+    return path.is_file() and path.stat().st_mtime >= int(since)
 
 
 def _is_coverage(name: str) -> bool:
@@ -248,7 +265,7 @@ def _judged(stage: Stage, attempt: _Attempt, took: float) -> tuple[Outcome, str]
 
 @contextmanager
 def _containers(stage: Stage, place: Place, step: StepHandle) -> Iterator[dict[str, str]]:
-    names = getattr(stage.rules, "containers", ())
+    names = stage.tests.containers if stage.tests else ()
     if not names:
         yield {}
         return
@@ -257,6 +274,9 @@ def _containers(stage: Stage, place: Place, step: StepHandle) -> Iterator[dict[s
     wanted = {name: place.project.containers[name] for name in names}
     with started(wanted, place.lease, step.progress) as variables:
         step.progress("")
+        for value in variables.values():
+            with suppress(ValueError):  # a text of the configuration need not be a URL
+                place.secrets.add(urlsplit(value).password or "")
         yield variables
 
 

@@ -77,7 +77,7 @@ def key_of(path: KeyPath) -> str:
 def problems_of(error: ValidationError, layers: Layers) -> Iterator[Problem]:
     """pydantic's findings about a laid-together table, each at the place where the value was written."""
     for detail in error.errors(include_url=False):
-        path = detail["loc"]
+        path = _as_written(detail["loc"], layers)
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, Conflicts):
             for below, what in cause.found:
@@ -96,6 +96,13 @@ def problems_of(error: ValidationError, layers: Layers) -> Iterator[Problem]:
                 yield Problem(layers.origin(path), f"{_wanted(detail)}, and that is not what {_given_by(used)}")
             else:
                 yield Problem(layers.origin(path), _expected(detail), _correction(detail), secret=secret)
+
+
+def _as_written(path: KeyPath, layers: Layers) -> KeyPath:
+    """The path of the text that stands for a whole table, where pydantic names the key that it is the value of."""
+    section = kind_at(Project, path[:-1]) if path else None
+    is_short = getattr(section, "text_key", "") == path[-1] if is_section(section) else False
+    return path[:-1] if is_short and isinstance(layers.get(path[:-1]), str) else path
 
 
 def refusal(problems: Iterable[Problem]) -> UsageError:
@@ -162,6 +169,9 @@ def _wanted(detail: ErrorDetails) -> str:
         return f"expected {' or '.join(json.dumps(choice) for choice in choices)}"
     if kind in ("int_type", "greater_than_equal", "less_than_equal"):
         return f"expected a whole number{_bounds(field_at(Project, detail['loc']))}"
+    if kind in ("model_type", "model_attributes_type"):
+        section = kind_at(Project, detail["loc"])
+        return "expected text in quotes, or a table" if getattr(section, "text_key", "") else "expected a table"
     return _PLAIN.get(kind) or f"not accepted: {detail['msg']}"
 
 
@@ -171,8 +181,6 @@ _PLAIN = {
     "tuple_type": "expected a list",
     "dict_type": "expected a table",
     "mapping_type": "expected a table",
-    "model_type": "expected a table",
-    "model_attributes_type": "expected a table",
 }
 
 

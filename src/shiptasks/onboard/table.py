@@ -65,7 +65,9 @@ def _commands(heading: str, commands: list[Command], example: str) -> Iterator[s
         yield f"# [tool.shiptasks.{heading}]"
         if not commands:
             yield f"# {example.split()[0]} = {quoted(example)}"
-    yield from (f"{'' if each.sure else '# '}{each.name} = {quoted(each.text)}" for each in commands)
+    for each in commands:
+        value = f"{{ preset = {quoted(each.text)} }}" if each.is_preset else quoted(each.text)
+        yield f"{'' if each.sure else '# '}{each.name} = {value}"
 
 
 def _service(each: Found) -> Iterator[str]:

@@ -13,11 +13,15 @@ _WATCHES = re.compile(r"(?:vitest|react-scripts test)(?!.*\brun\b)")
 
 @dataclass(frozen=True)
 class Command:
-    """A command by its name; one that is not `sure` is proposed as a comment."""
+    """A command by its name; one that is not `sure` is proposed as a comment.
+
+    `text` is a command, or the name of a preset, which finds the tool in the environment that shiptasks is in.
+    """
 
     name: str
     text: str
     sure: bool = True
+    is_preset: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,23 +88,28 @@ def _by_name(found: list[Command], tools: Tools, target: str) -> list[Command]:
 def _python_lint(tools: Tools) -> Iterator[Command]:
     run = tools.runner
     if tools.python("ruff", "ruff.toml", ".ruff.toml"):
-        yield Command("ruff", f"{run}ruff check .")
+        yield _preset("ruff", "ruff", run, f"{run}ruff check .")
         if not tools.python("black"):
             table = tools.tables.get("ruff")
             sure = isinstance(table, dict) and "format" in table
-            yield Command("format", f"{run}ruff format --check .", sure)
+            yield _preset("format", "ruff-format", run, f"{run}ruff format --check .", sure)
     if tools.python("black"):
-        yield Command("black", f"{run}black --check .")
+        yield _preset("black", "black", run, f"{run}black --check .")
     if tools.python("isort", ".isort.cfg"):
-        yield Command("isort", f"{run}isort --check-only .")
+        yield _preset("isort", "isort", run, f"{run}isort --check-only .")
     if tools.python("flake8", ".flake8"):
-        yield Command("flake8", f"{run}flake8")
+        yield _preset("flake8", "flake8", run, f"{run}flake8")
     if tools.python("mypy", "mypy.ini", ".mypy.ini"):
         table = tools.tables.get("mypy")
         knows_files = isinstance(table, dict) and {"files", "packages", "modules"} & table.keys()
-        yield Command("mypy", f"{run}mypy" if knows_files else f"{run}mypy .")
+        yield _preset("mypy", "mypy", run, f"{run}mypy" if knows_files else f"{run}mypy .")
     if tools.python("pylint", ".pylintrc", "pylintrc"):
-        yield Command("pylint", f"{run}pylint --recursive=y .")
+        yield _preset("pylint", "pylint", run, f"{run}pylint --recursive=y .")
+
+
+def _preset(name: str, preset: str, runner: str, text: str, sure: bool = True) -> Command:
+    """The preset; the command where the project has a runner of its own, whose environment may be another one."""
+    return Command(name, text, sure) if runner else Command(name, preset, sure, is_preset=True)
 
 
 def _scripts(tools: Tools, script: str) -> Iterator[Command]:
@@ -117,13 +126,13 @@ def _scripts(tools: Tools, script: str) -> Iterator[Command]:
 def _other_lint(tools: Tools) -> Iterator[Command]:
     has_script = any("lint" in package.scripts for package in tools.packages)
     if not has_script and any(re.fullmatch(r"eslint\.config\.\w+|\.eslintrc(\.\w+)?", name) for name in tools.files):
-        yield Command("eslint", "npx eslint .")
+        yield Command("eslint", "eslint", is_preset=True)
     if ".pre-commit-config.yaml" in tools.files:
         yield Command("pre-commit", f"{tools.runner}pre-commit run --all-files")
     if tools.files & {".hadolint.yaml", ".hadolint.yml"} and tools.dockerfiles:
-        yield Command("hadolint", f"hadolint {shlex.join(tools.dockerfiles)}")
+        yield Command("hadolint", "hadolint", is_preset=True)
     if ".shellcheckrc" in tools.files:
-        yield Command("shellcheck", "git ls-files -z '*.sh' | xargs -0 shellcheck")
+        yield Command("shellcheck", "shellcheck", is_preset=True)
     if "go.mod" in tools.files:
         yield Command("vet", "go vet ./...")
         if any(name.startswith(".golangci.") for name in tools.files):
@@ -135,11 +144,11 @@ def _other_lint(tools: Tools) -> Iterator[Command]:
 
 def _tests(tools: Tools) -> Iterator[Command]:
     if tools.python("pytest", "pytest.ini", "conftest.py") or "tool:pytest" in tools.sections:
-        yield Command("pytest", f"{tools.runner}pytest")
+        yield _preset("pytest", "pytest", tools.runner, f"{tools.runner}pytest")
     yield from _scripts(tools, "test")
     has_script = any("test" in package.scripts for package in tools.packages)
     if not has_script and any(name.startswith("vitest.config.") for name in tools.files):
-        yield Command("vitest", "npx vitest run")
+        yield Command("vitest", "vitest", is_preset=True)
     if "go.mod" in tools.files:
         yield Command("go", "go test ./...")
     if "Cargo.toml" in tools.files:

@@ -90,7 +90,7 @@ def start(
     stdout = sys.stdout
     run_id = new_run_id()
     try:
-        folder = new_folder(project.state_dir, run_id)
+        folder = new_folder(project.state_dir, run_id, project.keep_runs)
         log = RunLog(folder)
     except OSError as problem:
         raise Failed(

@@ -182,7 +182,7 @@ def _data(stage: Stage) -> dict[str, object]:
         "name": stage.name,
         "command": stage.text,
         "needs": [*stage.needs],
-        "containers": [*getattr(stage.rules, "containers", ())],
+        "containers": [*(stage.tests.containers if stage.tests else ())],
         "advisory": stage.advisory,
         "idle": stage.idle,
     }
@@ -206,9 +206,9 @@ def _planned(stages: tuple[Stage, ...]) -> str:
 
 def _planned_line(stage: Stage) -> str:
     told = [f"needs {', '.join(stage.needs)}"] if stage.needs else []
-    if containers := getattr(stage.rules, "containers", ()):
-        told.append(f"starts {', '.join(containers)}")
-    if getattr(stage.rules, "inputs", ()):
+    if stage.tests and stage.tests.containers:
+        told.append(f"starts {', '.join(stage.tests.containers)}")
+    if stage.rules and stage.rules.inputs:
         told.append("unless unchanged")
     if stage.advisory:
         told.append("advisory")

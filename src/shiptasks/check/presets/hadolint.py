@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from shiptasks.check.preset import Ended, Preset, Reading, Request
@@ -40,10 +41,21 @@ def _findings(request: Request, entries: tuple[reading.Entry, ...]) -> Iterator[
             entry.text("file"),
             entry.number("line"),
             entry.text("code"),
-            entry.text("message"),
+            _explained(request, entry),
             reading.severity_of(entry.text("level")),
             entry.number("column", 0),
         )
+
+
+def _explained(request: Request, entry: reading.Entry) -> str:
+    """The message; where hadolint stumbles over the flag that it does not know (2.12 to 2.15), what to do about it."""
+    message = entry.text("message")
+    if entry.text("code") == "DL1000":
+        with suppress(OSError, IndexError):
+            lines = (request.cwd / entry.text("file")).read_text(encoding="utf-8", errors="replace").splitlines()
+            if "--start-interval" in lines[entry.number("line") - 1]:
+                message += ": hadolint cannot read --start-interval; `start_interval` in the Compose file does the same"
+    return message
 
 
 PRESET = Preset(

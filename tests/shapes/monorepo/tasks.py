@@ -1,0 +1,3 @@
+import shiptasks
+
+ns = shiptasks.namespace()
