@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shiptasks.run.events import Bus, Event, StepFinished, StepOutput
-from shiptasks.run.flow import BEYOND, LIMIT, Flow
+from shiptasks.run.flow import BEYOND, LIMIT, MOST_LINES, Flow
 
 
 def test_up_to_the_limit_all_and_then_the_last_lines() -> None:
@@ -44,3 +44,13 @@ def test_a_step_that_never_stops_writing_is_told_to_the_limit_and_then_its_end()
     assert collect.last[1].line == "line 59"
     assert collect.last[1].stream == "stderr"
     assert isinstance(collect.last[2], StepFinished)
+
+
+def test_very_many_lines_have_an_end_too() -> None:
+    told: list[str] = []
+    flow = Flow(lambda lines, _: told.extend(lines))
+    for _ in range(60):
+        flow.lines([""] * 10_000, "stdout")
+    flow.finish()
+    assert MOST_LINES <= told.index(BEYOND) <= MOST_LINES + 10_000
+    assert len(told) == told.index(BEYOND) + 1 + 2_000

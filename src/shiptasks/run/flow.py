@@ -14,7 +14,9 @@ from shiptasks.run.tail import Tail
 
 LIMIT = 32_000_000
 """Characters of a step's output that are told as they come."""
-BEYOND = "[more than 32 MB of output: what follows is left out, up to the last lines]"
+MOST_LINES = 500_000
+"""Lines of it that are: in the run log each takes a hundred bytes beside its own."""
+BEYOND = "[more than 32 MB or 500,000 lines of output: what follows is left out, up to the last lines]"
 """The line that stands where something is missing."""
 
 
@@ -24,6 +26,7 @@ class Flow:
     def __init__(self, tell: Callable[[Sequence[str], Any], None], limit: int = LIMIT) -> None:
         self._tell = tell
         self._room = limit
+        self._lines_left = MOST_LINES
         self._beyond: Tail | None = None
         self._lock = threading.Lock()
 
@@ -33,8 +36,9 @@ class Flow:
                 self._beyond.extend(lines, stream)
                 return
             self._room -= sum(map(len, lines)) + len(lines)
+            self._lines_left -= len(lines)
             self._tell(lines, stream)
-            if self._room < 0:
+            if self._room < 0 or self._lines_left < 0:
                 self._beyond = Tail()
                 self._tell((BEYOND,), stream)
 
