@@ -107,7 +107,9 @@ def test_a_lot_of_output_takes_neither_the_memory_nor_the_disk(tmp_path: Path) -
 def test_success_with_a_broken_report_is_none(tmp_path: Path, report: str | None, detail: str) -> None:
     if report is not None:
         (tmp_path / "written.xml").write_text(report)
-    result = only(run(tmp_path, 'test.a = { command = "cat written.xml > junit.xml || rm junit.xml", junit = "junit.xml" }'))
+    result = only(
+        run(tmp_path, 'test.a = { command = "cat written.xml > junit.xml || rm junit.xml", junit = "junit.xml" }')
+    )
     assert result.outcome == "failed"
     assert detail.lower() in result.detail.lower()
 

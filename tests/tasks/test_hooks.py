@@ -105,7 +105,7 @@ def test_one_that_takes_too_long_is_ended(repo: Repo) -> None:
         ('check.befor = "x"', "hooks.check.befor: unknown key", "13:7", "did you mean `before`?"),
         ('check.lnit.before = "x"', "hooks.check.lnit: unknown key", "13:7", "did you mean `lint`?"),
         ('check.before = ""', 'hooks.check.before[0].command: expected a command such as "ruff check .", not ""', "13:7", ""),
-        ("check.before = 3", "hooks.check.before[0]: expected a table, not 3", "13:7", ""),
+        ("check.before = 3", "hooks.check.before[0]: expected text in quotes, or a table, not 3", "13:7", ""),
         ("check.before = {}", "hooks.check.before[0]: expected either `command` or `task`", "13:7", ""),
         ('check.before = { task = "note", timeout = "1s" }', "hooks.check.before[0].timeout: a task has no `timeout`, only a command has", "13:7", ""),
         ('check.before = { command = "x", timeout = "-1s" }', 'hooks.check.before[0].timeout: expected a duration such as "30s", "1m30s" or "500ms", not "-1s"', "13:7", ""),

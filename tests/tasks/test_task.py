@@ -133,7 +133,7 @@ def test_a_task_called_by_another_raises_to_it(repo: Repo) -> None:
     failed = repo.inv("ship")
     assert failed.returncode == 1
     assert "shipped" not in failed.stdout
-    assert (failed.stdout + failed.stderr).count("1 of 1 checks failed") == 1
+    assert (failed.stdout + failed.stderr).count("1 of 1 stages failed") == 1
 
 
 def test_a_plain_invoke_task_that_calls_ours_ends_with_its_exit_code(repo: Repo) -> None:
