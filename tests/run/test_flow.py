@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from shiptasks.run import process
 from shiptasks.run.events import Bus, Event, StepFinished, StepOutput
 from shiptasks.run.flow import BEYOND, LIMIT, MOST_LINES, Flow
+from shiptasks.run.plain import Plain
+from shiptasks.run.runlog import RunLog
 
 
 def test_up_to_the_limit_all_and_then_the_last_lines() -> None:
@@ -54,3 +60,18 @@ def test_very_many_lines_have_an_end_too() -> None:
     flow.finish()
     assert MOST_LINES <= told.index(BEYOND) <= MOST_LINES + 10_000
     assert len(told) == told.index(BEYOND) + 1 + 2_000
+
+
+def test_a_command_that_writes_very_much_costs_little_and_keeps_its_order(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    bus = Bus(log, Plain(io.StringIO()))
+    bus.secrets.add("a-secret-value")
+    began = time.monotonic()
+    with bus.step("loud") as step:
+        process.run(["seq", "1", "8000000"], cwd=tmp_path, on_lines=step.lines, keep=0)
+    assert time.monotonic() - began < 20  # it takes less than one
+    told = [line.partition('"line": "')[2].partition('"')[0] for line in log.path.read_text().splitlines()[1:-1]]
+    cut = told.index(BEYOND)
+    assert told[:cut] == [str(number) for number in range(1, cut + 1)]
+    assert told[cut + 1 :] == [str(number) for number in range(8_000_000 - 1_999, 8_000_001)]
+    assert log.path.stat().st_size < 80_000_000
