@@ -33,13 +33,8 @@ def sections(results: Results, columns: int, marks: Marks, *, verbose: bool) -> 
     found = _findings(results, failed, columns, marks, verbose)
     if found is not None:
         told.append(found)
-    told += [_output(each) for each in failed if each.output and not _in_table(each)]
+    told += [_output(each) for each in failed if each.output and not each.is_told_by_findings]
     return told
-
-
-def _in_table(step: StepResult) -> bool:
-    """Whether the findings say it all; why a test failed is in what it wrote."""
-    return bool(step.blocking) and step.started.stage != "test"
 
 
 def _findings(
@@ -58,7 +53,9 @@ def _findings(
         lines.append(((f"  not blocking: {findings.counted(others)}; --verbose shows them", "dim"),))
     if not lines:
         return None
-    return Section("findings" if shown else "", lines, alone=[each.started.alone for each in failed if _in_table(each)])
+    return Section(
+        "findings" if shown else "", lines, alone=[each.started.alone for each in failed if each.is_told_by_findings]
+    )
 
 
 def _stage_of(steps: Sequence[StepResult]) -> str:

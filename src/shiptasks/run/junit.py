@@ -32,7 +32,7 @@ class JUnitFile:
         if isinstance(event, RunFinished):
             told = junit(self._results)
             for folder in self._folders:
-                write_whole(folder / NAME, told)
+                write_whole(folder / NAME, told, mode=0o644)
 
     def handle_lines(self, step: str, lines: Sequence[str], stream: str, at: float) -> None:
         self._results.handle_lines(step, lines, stream, at)
@@ -82,7 +82,7 @@ def _why(step: StepResult) -> list[str]:
     lines = [f"{place(each)}: {each.severity}: {each.tool} {each.rule}: {clean(each.message)}" for each in found]
     if len(lines) > _FINDINGS:
         lines = [*lines[:_FINDINGS], f"and {len(lines) - _FINDINGS:,} more"]
-    if not found or step.started.stage == "test":
+    if not step.is_told_by_findings:
         lines += [clean(line) for line in step.output.lines()]
     return lines
 

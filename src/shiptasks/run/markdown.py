@@ -97,7 +97,7 @@ def _findings(findings: Sequence[StepFinding]) -> list[str]:
 
 def _output(step: StepResult) -> list[str]:
     lines = [text.clean(line)[:_LONGEST_LINE] for line in step.output.lines(text.TAIL)]
-    if not lines:
+    if not lines or step.is_told_by_findings:
         return []
     # No run of backticks in the output is as long as the fence: it cannot end it.
     fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))

@@ -40,6 +40,11 @@ class StepResult:
         return id_of(self.started)
 
     @property
+    def is_told_by_findings(self) -> bool:
+        """Whether its findings say why it failed; why a test failed is in what it wrote."""
+        return bool(self.blocking) and self.started.stage != "test"
+
+    @property
     def blocking(self) -> list[StepFinding]:
         return [each for each in self.findings if each.blocking]
 

@@ -52,7 +52,7 @@ class SarifFile:
         if isinstance(event, RunFinished):
             told = json.dumps(self._document(), indent=1).encode()
             for folder in self._folders:
-                write_whole(folder / NAME, told)
+                write_whole(folder / NAME, told, mode=0o644)
 
     def handle_lines(self, step: str, lines: Sequence[str], stream: str, at: float) -> None:
         """Output is no matter of SARIF."""
