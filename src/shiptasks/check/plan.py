@@ -213,8 +213,11 @@ def _filled(
     }
     for key, wrong in lacks.items():
         if wrong:
-            where = project.where(*at, key)
-            raise UsageError(f"the preset {preset.name} does not know the key {key}", where=where, now="nothing was run")
+            raise UsageError(
+                f"the preset {preset.name} does not know the key {key}",
+                where=project.where(*at, key),
+                now="nothing was run",
+            )
     files, idle = _files(project, stage, rules, preset, options)
     request = Request(
         root=project.root,

@@ -151,7 +151,7 @@ def _run(stage: Stage, place: Place, step: StepHandle, attempt: _Attempt, deadli
                 step.progress(f"once more: {attempt.detail}")
             again = replace(stage, request=replace(stage.request, again=True)) if number and stage.request else stage
             before = attempt.tests
-            _once(again, place, out, env, step, attempt, deadline)
+            _once(again, out, env, step, attempt, deadline)
             _reported(stage, place, attempt, since)
             if before is not None and attempt.tests is not None:
                 attempt.tests = merged(before, attempt.tests)
@@ -169,7 +169,7 @@ def _run(stage: Stage, place: Place, step: StepHandle, attempt: _Attempt, deadli
 
 
 def _once(
-    stage: Stage, place: Place, out: Path, env: Mapping[str, str], step: StepHandle, attempt: _Attempt, deadline: float
+    stage: Stage, out: Path, env: Mapping[str, str], step: StepHandle, attempt: _Attempt, deadline: float
 ) -> None:
     def on_lines(lines: Sequence[str], stream: str) -> None:
         step.lines(lines, stream)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from shiptasks.run.files import write_whole
 
 
 def load(state_dir: Path) -> dict[str, float]:
@@ -24,15 +25,9 @@ def save(state_dir: Path, known: Mapping[str, float], new: Mapping[str, float]) 
     """Keep the new times. They only order work: that they cannot be written is no error."""
     if not new:
         return
-    path = _file(state_dir)
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    times = {**known, **{key: round(value, 3) for key, value in new.items()}}
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_text(json.dumps({**known, **{key: round(value, 3) for key, value in new.items()}}, indent=1))
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(_file(state_dir), json.dumps(times, indent=1).encode())
 
 
 def _file(state_dir: Path) -> Path:

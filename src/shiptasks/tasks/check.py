@@ -122,6 +122,7 @@ def _run(
     from shiptasks.check.plan import plan as planned
     from shiptasks.check.run import How, run
     from shiptasks.errors import UsageError
+    from shiptasks.run.reports import reports
     from shiptasks.run.run import start
     from shiptasks.tasks._hooks import hooks_of
 
@@ -136,7 +137,10 @@ def _run(
         answer(format, [_data(stage) for stage in stages], _listed(stages) if list else _planned(stages))
         return
     how = How(jobs, keep_going, not no_cache, whole=not (options.only or options.skip or options.shard))
+    tools = {stage.id: stage.preset.name if stage.preset else stage.name for stage in stages if stage.kind != "test"}
     with start(project, name, format=format, quiet=quiet, verbose=verbose) as this:
+        for listener in reports(this.folder, project.state_dir, project.root, tools):
+            this.bus.subscribe(listener)
         hooks = hooks_of(c, project, "check", this.bus, project.hooks.check)
         with hooks.around() if name == "check" else nullcontext():
             report = run(stages, project, this.bus, this.folder, how, hooks=hooks)
