@@ -166,3 +166,36 @@ def test_the_log_survives_a_closed_stdout(project: Project, monkeypatch: pytest.
     assert events(run.folder)[-1]["event"] == RunFinished.__name__
     with pytest.raises(BrokenPipeError):
         gone.close()
+
+
+def test_quiet_and_verbose_reach_the_person(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    for quiet, verbose in ((True, False), (False, True)):
+        with start(project, "check", quiet=quiet, verbose=verbose) as run, run.bus.step("lint words") as step:
+            step.output("as it comes")
+    quiet_out, verbose_out = capsys.readouterr().out.split("check shop")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d ✓ check done in \d\.\ds\n\d\d:\d\d:\d\d ", quiet_out)
+    assert "\nlint words: as it comes\n" in verbose_out
+
+
+def test_on_github_the_job_gets_a_summary(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    with start(project, "check") as run, run.bus.step("lint words"):
+        run.secrets.add("hunter22")
+        run.bus.notice("hunter22")
+    assert "| ✅ | lint words | 0.0s |" in (tmp_path / "summary.md").read_text()
+    assert capsys.readouterr().out.startswith("check shop\n***\n")
+
+
+def test_a_summary_that_cannot_be_written_fails_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "nowhere" / "summary.md"))
+    with start(project, "check") as run, run.bus.step("lint words"):
+        pass
+    out, err = capfd.readouterr()
+    assert "✓ check done" in out
+    assert err.startswith("shiptasks: StepSummary stopped: [Errno 2] No such file or directory")
