@@ -119,7 +119,7 @@ def test_a_report_with_a_failed_test_fails_what_exited_with_0(tmp_path: Path) ->
         '<testsuite><testcase name="a"/><testcase name="b" file="t.py" line="3"><failure message="no"/></testcase>'
         "</testsuite>"
     )
-    os.rename(tmp_path / "junit.xml", tmp_path / "written.xml")
+    (tmp_path / "junit.xml").rename(tmp_path / "written.xml")
     result = only(run(tmp_path, 'test.a = { command = "cat written.xml > junit.xml", junit = "junit.xml" }'))
     assert (result.outcome, result.detail, result.findings) == ("failed", "1 passed, 1 failed", 1)
 
@@ -223,7 +223,8 @@ def test_what_mends_files_does_so_one_after_the_other(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import os\nimport sys\n\n\ndef f( ):\n  return   1\n")
     (tmp_path / "pyproject.toml").write_text(
         '[tool.shiptasks]\nproject = "shop"\nlint.ruff = { preset = "ruff" }\n'
-        'lint.format = { preset = "ruff-format" }\nlint.own = { command = "true", fix = "mkdir alone && sleep 0.2 && rmdir alone" }\n'
+        'lint.format = { preset = "ruff-format" }\n'
+        'lint.own = { command = "true", fix = "mkdir alone && sleep 0.2 && rmdir alone" }\n'
         'lint.two = { command = "true", fix = "mkdir alone && sleep 0.2 && rmdir alone" }\n'
     )
     project = load(tmp_path)

@@ -92,6 +92,15 @@ def test_commands_that_are_there_and_that_are_not(repo: Repo) -> None:
     assert found(project, "test c").outcome == "fail"
 
 
+def test_the_tool_of_a_preset_and_how_to_install_it(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.write("a.py", "")
+    project = configured(repo, f'{HEAD}lint.a = {{ preset = "ruff-format" }}\nlint.b = {{ preset = "eslint" }}\n')
+    assert found(project, "lint a").detail == "ruff is there"
+    missing = found(project, "lint b")
+    assert (missing.outcome, missing.detail) == ("fail", "eslint was not found")
+    assert missing.remedy.endswith("npm install --save-dev eslint")
+
+
 def test_no_docker(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", path_with(repo))
     finding = found(configured(repo, SERVICE), "Docker")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+import signal
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -335,3 +338,30 @@ def test_config_of_an_unknown_environment(repo: Repo) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert "staging" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_stages_and_what_they_started(repo: Repo, number: signal.Signals) -> None:
+    mark = f"60.{secrets.randbelow(10**9):09d}"
+    repo.write(
+        "pyproject.toml",
+        f"""[tool.shiptasks]
+project = "shop"
+test.plain = "touch one; sleep {mark}"
+test.daemon = "setsid --fork sleep {mark}; touch two; sleep {mark}"
+test.late = {{ command = "touch late", needs = ["test.plain"] }}
+""",
+    )
+    process = subprocess.Popen(
+        [*repo.argv(), "check", "--jobs=3"], cwd=repo.root, env=repo.env, stdout=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 20
+    while not ((repo.root / "one").exists() and (repo.root / "two").exists()) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, out
+    assert "check was interrupted" in out
+    listed = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in listed.splitlines() if mark in line and not line.startswith("Z")]
+    assert not (repo.root / "late").exists()

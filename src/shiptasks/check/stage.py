@@ -7,9 +7,10 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from shiptasks.check.preset import Ended, Reading, Unreadable
 from shiptasks.check.reports import TestReport, findings, merged
 from shiptasks.check.results import CheckResult, Outcome
 from shiptasks.check.scan import judge
-from shiptasks.errors import Failed, ShiptasksError
+from shiptasks.errors import Interrupted, ShiptasksError
 from shiptasks.plugins.protocols import Finding
 from shiptasks.run import process
 from shiptasks.run.events import StepHandle
@@ -88,7 +89,6 @@ class _Attempt:
     coverage: tuple[Path, ...] = ()
     bundle: BundleReport | None = None
     last: str = ""
-    lines: list[str] = field(default_factory=list)
 
 
 def run_stage(stage: Stage, place: Place, step: StepHandle) -> CheckResult:
@@ -96,8 +96,8 @@ def run_stage(stage: Stage, place: Place, step: StepHandle) -> CheckResult:
 
     What the tool does wrong is a result. Raises Interrupted when the run has been stopped.
     """
-    began = time.monotonic()
     attempt = _Attempt()
+    began = time.monotonic()
     try:
         with place.mending if stage.mends else nullcontext():
             began = time.monotonic()
@@ -108,7 +108,9 @@ def run_stage(stage: Stage, place: Place, step: StepHandle) -> CheckResult:
     except process.NotInstalled as error:
         attempt.passed = False
         attempt.detail = f"{error.what}: {_remedy(stage, error)}"
-    except Failed as error:
+    except Interrupted:
+        raise
+    except ShiptasksError as error:
         attempt.passed = False
         attempt.detail = f"{error.what}{f'; {error.hint}' if error.hint else ''}"
         for line in error.details:
@@ -203,8 +205,8 @@ def _once(
             stage.scanner, result.stdout, result.stderr, result.exit_code, step.output
         )
     elif stage.preset is not None and stage.request is not None:
-        request = replace(stage.request, out=out)
-        _read(attempt, lambda: stage.preset.read(request, Ended(result.exit_code, result.stdout, result.stderr)))
+        ended = Ended(result.exit_code, result.stdout, result.stderr)
+        _read(attempt, partial(stage.preset.read, replace(stage.request, out=out), ended))
     else:
         attempt.detail = attempt.detail or ("" if attempt.passed else process.ending(result.exit_code))
 
@@ -212,7 +214,7 @@ def _once(
 def _reported(stage: Stage, place: Place, attempt: _Attempt, since: float) -> None:
     """Read the JUnit report that a command of the configuration writes."""
     path = stage.tests.junit if stage.tests else None
-    if path is None:
+    if path is None or (not attempt.passed and not _is_new(stage.cwd / path, since)):
         return
 
     def reading() -> Reading:
@@ -224,10 +226,9 @@ def _reported(stage: Stage, place: Place, attempt: _Attempt, since: float) -> No
     _read(attempt, reading)
 
 
-def _read(attempt: _Attempt, reading: object) -> None:
-    assert callable(reading)
+def _read(attempt: _Attempt, reading: Callable[[], Reading]) -> None:
     try:
-        read: Reading = reading()
+        read = reading()
     except Unreadable as error:
         attempt.passed, attempt.detail = False, str(error)
         return

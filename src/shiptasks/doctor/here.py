@@ -12,10 +12,13 @@ from pathlib import Path
 
 from shiptasks.build import engine
 from shiptasks.build.plan import plan as plan_build
+from shiptasks.check.preset import Preset, Request
+from shiptasks.check.presets import PRESETS
+from shiptasks.check.sections import LintStage, TestStage
 from shiptasks.config.model import Project
 from shiptasks.deploy.preflight import OLDEST_COMPOSE, OLDEST_ENGINE, number
 from shiptasks.doctor.model import Finding
-from shiptasks.errors import Refused, UsageError
+from shiptasks.errors import Failed, Refused, UsageError
 from shiptasks.run import process
 
 MACHINE, REPOSITORY = "this machine", "repository"
@@ -29,10 +32,12 @@ def look(project: Project, environ: Mapping[str, str] = os.environ) -> Iterator[
     yield from _git(project)
     yield from _room(project)
     yield from _commands(project, environ)
-    if not project.services:
+    if not project.services and not project.containers:
         yield Finding(MACHINE, "Docker", "skip", "no service is configured: nothing is built or deployed")
         return
     yield from _docker(project)
+    if not project.services:
+        return
     yield from _sources(project)
     yield from _registry(project, environ)
 
@@ -83,9 +88,9 @@ def _commands(project: Project, environ: Mapping[str, str]) -> Iterator[Finding]
     path = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath)))
     for kind, commands in (("lint", project.lint), ("test", project.test)):
         for name, stage in commands.items():
-            text = stage.command or stage.preset or ""
+            preset = PRESETS[stage.preset] if stage.preset else None
             try:
-                program = process.command_line(text)[0]
+                program = _tool(project, preset, stage) if preset else process.command_line(stage.command or "")[0]
             except UsageError as error:
                 where = project.where(kind, name)
                 yield Finding(REPOSITORY, f"{kind} {name}", "fail", error.what, f"correct {where}")
@@ -94,8 +99,18 @@ def _commands(project: Project, environ: Mapping[str, str]) -> Iterator[Finding]
             if found:
                 yield Finding(REPOSITORY, f"{kind} {name}", "ok", f"{program} is there")
             else:
-                remedy = f"install it into this environment, e.g. pip install {Path(program).name}"
+                line = preset.install if preset else f"pip install {Path(program).name}"
+                remedy = f"install it into this environment, e.g. {line}"
                 yield Finding(REPOSITORY, f"{kind} {name}", "fail", f"{program} was not found", remedy)
+
+
+def _tool(project: Project, preset: Preset, stage: LintStage | TestStage) -> str:
+    """The program of a preset, which may be in `node_modules` near the folder that it runs in."""
+    cwd = project.root / (stage.folder or ".")
+    try:
+        return preset.command(Request(project.root, cwd, project.state_dir, args=stage.args, paths=stage.paths))[0]
+    except Failed:  # there is nothing for it to look at yet
+        return preset.version[0] if preset.version else preset.name
 
 
 def _docker(project: Project) -> Iterator[Finding]:
