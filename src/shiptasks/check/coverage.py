@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from shiptasks.check.coverage_model import Coverage, FileCoverage, Files, Totals
 from shiptasks.check.coverage_py import CoveragePy, is_data, program
 from shiptasks.check.preset import Unreadable
 from shiptasks.errors import Failed
+from shiptasks.run.graph import side_by_side
 
 if TYPE_CHECKING:
     from shiptasks.check.sections import CoverageRules
@@ -85,18 +87,27 @@ def combine(
             else:
                 parts.append(_lcov(name, file, stage.cwd, root))
                 _copy_page(file.parent / "lcov-report", pages, name, titles)
+    work = []
     for number, (cwd, files) in enumerate(measured.items()):
         stage = next(stage for stage in stages.values() if stage.cwd == cwd and set(files) & set(stage.files))
         tool = CoveragePy(program(stage.argv, stage.environ), cwd, out / f".coverage-{number}", stage.environ)
-        tool.combine(files)
-        parts.append({_relative(Path(path), root): one for path, one in tool.files().items()})
         title = f"Python in {_relative(cwd, root)}" if cwd != root else "Python"
         page = _page(pages, title)
-        tool.html(page)
         titles[title] = f"{page.name}/index.html"
+        work.append(partial(_of_folder, tool, files, page, root))
+    for outcome in side_by_side(work):
+        if outcome.error is not None:
+            raise outcome.error
+        parts.append(outcome.value or {})
     coverage = summed(united(parts), contexts)
     _publish(coverage, root, pages, titles, reports)
     return coverage
+
+
+def _of_folder(tool: CoveragePy, files: list[Path], page: Path, root: Path) -> Files:
+    tool.combine(files)
+    tool.html(page)
+    return {_relative(Path(path), root): one for path, one in tool.files().items()}
 
 
 def _is_data(name: str, file: Path) -> bool:
