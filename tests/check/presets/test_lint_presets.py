@@ -131,8 +131,8 @@ def test_a_folder_that_cannot_be_read_is_no_pass(tmp_path: Path, monkeypatch: py
                 os.setgid(65534)
                 os.setuid(65534)
             tuple(targets.walk(Path(), lambda path: True))
-        except Failed as error:
-            os.write(write, error.what.encode())
+        except Exception as error:
+            os.write(write, str(error).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)

@@ -89,7 +89,7 @@ def _found(request: Request, takes: Callable[[Path], bool]) -> Iterator[str]:
 
 
 def _is_environment(folder: str, name: str) -> bool:
-    return Path(folder, name, "pyvenv.cfg").is_file()
+    return os.path.isfile(os.path.join(folder, name, "pyvenv.cfg"))  # noqa: PTH113, PTH118 - False where it may not look
 
 
 def _unread(error: OSError) -> None:
