@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from shiptasks.check.preset import Ended, Preset, Reading, Request, Unreadable
 from shiptasks.check.presets import PRESETS, reading, targets
-from shiptasks.errors import Failed
 from tests.check.presets.tools import asked, repository
 
 LINT = [preset for preset in PRESETS.values() if preset.kind == "lint"]
@@ -138,5 +137,5 @@ def test_a_folder_that_cannot_be_read_is_no_pass(tmp_path: Path, monkeypatch: py
     os.waitpid(child, 0)
     (root / "a").chmod(0o755)
     os.close(write)
-    assert os.read(read, 1000).decode() == "the folder a cannot be read: Permission denied"
+    assert os.read(read, 1000).decode() == "the folder ./a cannot be read: Permission denied"
     os.close(read)
