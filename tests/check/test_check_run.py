@@ -233,3 +233,13 @@ def test_what_mends_files_does_so_one_after_the_other(tmp_path: Path) -> None:
         report = check.apply(project, stages, this.bus, jobs=4)
     assert [result.outcome for result in report.results] == ["ok"] * 4
     assert (tmp_path / "a.py").read_text() == "def f():\n    return 1\n"
+
+
+def test_the_slowest_tests_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "written.xml").write_text(
+        '<testsuite><testcase name="quick" time="0.1"/><testcase name="slow" time="2.5"/>'
+        '<testcase name="slower" time="3"/></testsuite>'
+    )
+    report = run(tmp_path, 'test.a = { command = "cat written.xml > junit.xml", junit = "junit.xml" }')
+    assert [case.name for case in report.slowest] == ["slower", "slow"]
+    assert "slowest tests: slower 3.0s, slow 2.5s" in capsys.readouterr().out

@@ -20,6 +20,7 @@ from shiptasks.errors import Failed, Interrupted, UsageError
 from shiptasks.run import leftovers
 from shiptasks.run.graph import Node, Outcome, run_graph
 from shiptasks.run.hooks import Hooks
+from shiptasks.run.text import seconds
 
 if TYPE_CHECKING:
     from shiptasks.config.model import Project
@@ -75,6 +76,9 @@ def run(
         if how.whole:
             cached.prune()
         report = Report(tuple(results))
+        if report.slowest:
+            told = ", ".join(f"{case.name} {seconds(case.seconds)}" for case in report.slowest)
+            bus.notice(f"slowest tests: {told}")
         report = report.with_coverage(*covered(report, place, bus, whole=how.whole))
     for kind in kinds:
         if hooks is not None and not any(result.stage.kind == kind for result in report.failed):
