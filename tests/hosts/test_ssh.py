@@ -280,7 +280,7 @@ def test_a_timeout_where_only_one_channel_is_allowed(serve: Serve) -> None:
     session = host.session()
     pids: list[int] = []
     with pytest.raises(StepTimeout):
-        session.run("sleep 1000 & echo $!; wait", timeout=0.5, on_line=lambda line, _: pids.append(int(line)))
+        session.run("sleep 1000 & echo $!; wait", timeout=2, on_line=lambda line, _: pids.append(int(line)))
     assert eventually(lambda: not alive(pids[0]))
     host.close()
 
