@@ -6,7 +6,7 @@ Planning is pure; `check_sources` is the look at the disk that comes before anyt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,33 @@ class Target:
     args: Mapping[str, str]
     labels: Mapping[str, str]
     tag: str
+    """The reference that deploys know it by: `<name>:<version>`."""
     output: str
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    """Further references that it gets, such as `<name>:latest`."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """As bake has them: `type=env,id=npm,env=NPM_TOKEN`; never the values."""
+    ssh: tuple[str, ...] = ()
+    attest: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The repository of the image, without tag."""
+        return self.tag.rpartition(":")[0]
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """All references that the image gets, each once."""
+        return tuple(dict.fromkeys((self.tag, *self.also)))
+
+    @property
+    def by_digest(self) -> bool:
+        """Whether it is pushed without a tag: it gets its tags when all images of the build are there."""
+        return "push-by-digest=true" in self.output
 
     def bake(self) -> dict[str, Any]:
         """The target as `docker buildx bake` reads it, with nothing left for it to interpolate."""
@@ -41,9 +65,13 @@ class Target:
             "dockerfile": str(self.dockerfile),
             "args": dict(self.args),
             "labels": dict(self.labels),
-            "tags": [self.tag],
+            "tags": [self.name] if self.by_digest else list(self.refs),
             "output": [self.output],
         }
+        lists = {"platforms": self.platforms, "secret": self.secrets, "ssh": self.ssh, "attest": self.attest}
+        target.update({key: list(value) for key, value in lists.items() if value})
+        if self.annotations:
+            target["annotations"] = [f"{key}={value}" for key, value in self.annotations.items()]
         if self.stage is not None:
             target["target"] = self.stage
         if self.cache_from:
