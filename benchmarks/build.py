@@ -2,10 +2,10 @@
 
     python benchmarks/build.py [rounds]
 
-Throw-away repositories of 3 and of 20 services are built in the engine of this machine, from an image of shell tools that
+Throw-away repositories of 3 and of 20 services are built in the engine of this machine, from an image with a shell that
 is there already (`--base=`). In each round, with new sources each time: ours, plain bake, and `docker buildx build` one
-service after the other; then again with nothing changed. What counts are the ratios within a round; the goals are at most
-1.05 of plain bake for a full build, and at most 0.25 of it when nothing has changed. The images are removed.
+service after the other; then again with nothing changed. What counts are the ratios within a round. The goals: at most
+1.05 of plain bake for a full build, at most 0.25 of it when nothing has changed. The images are removed.
 """
 
 from __future__ import annotations
