@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from shiptasks.build import engine as engines
 from shiptasks.build import manifest as manifests
+from shiptasks.build import tagging
 from shiptasks.build.bakelog import Plain, RawJson, Reader
 from shiptasks.build.engine import Engine
 from shiptasks.build.manifest import BuiltImage, Manifest
 from shiptasks.build.plan import BuildPlan, Target, check_sources
 from shiptasks.build.progress import Failing, Tracker
+from shiptasks.build.tagging import Tagged
 from shiptasks.config.model import Project
 from shiptasks.errors import Failed
 from shiptasks.run.events import Bus
@@ -68,6 +70,15 @@ def build(project: Project, plan: BuildPlan, engine: Engine, bus: Bus) -> BuildR
         for target in plan.targets:
             image = _image(project, plan, target, metadata.get(target.service) or {}, api)
             built.append(Built(image, *tracker.summary(target.service)))
+        tagging.give(
+            {
+                target.service: Tagged(one.image.name, one.image.digest, tuple(_tag(ref) for ref in target.refs))
+                for target, one in zip(plan.targets, built, strict=True)
+                if target.by_digest and one.image.digest
+            },
+            api,
+            bus,
+        )
     manifest = Manifest(
         project.project, plan.version, plan.revision, manifests.now(), tuple(one.image for one in built)
     )
@@ -124,7 +135,7 @@ def _image(
         raise Failed(
             f"bake did not say under which digest {target.tag} was pushed", now=_NOW, hint="docker buildx version"
         )
-    found = _in_engine(target.tag, api)
+    found = _in_engine(f"{target.name}@{digest}" if target.by_digest else target.tag, api)
     if found is not None:
         image_id, size = found
     elif plan.push:
@@ -139,7 +150,12 @@ def _image(
         image_id=image_id,
         digest=str(digest) if plan.push else None,
         size=size,
+        tags=target.refs,
     )
+
+
+def _tag(ref: str) -> str:
+    return ref.rpartition(":")[2]
 
 
 def _in_engine(tag: str, api: DockerClient) -> tuple[str, int | None] | None:

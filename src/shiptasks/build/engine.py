@@ -36,6 +36,11 @@ class Engine:
         return self.driver != "docker" or self.containerd_store
 
     @property
+    def by_digest(self) -> bool:
+        """Whether the builder can push an image without a tag."""
+        return self.registry_cache
+
+    @property
     def raw_json(self) -> bool:
         """Whether buildx can tell its progress as JSON."""
         return self.buildx >= (0, 13)

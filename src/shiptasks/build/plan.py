@@ -143,11 +143,12 @@ def plan(
     created: str = "",
     source: str = "",
     registry_cache: bool = False,
+    by_digest: bool = False,
 ) -> BuildPlan:
     """Plan the images of `services`, or of all of them.
 
     `revision`, `created` and `source` become labels where they are known. `registry_cache` says that the engine's
-    builder can keep its cache in a registry. Raises UsageError for a version that cannot be a tag, an unknown
+    builder can keep its cache in a registry, `by_digest` that it can push an image without a tag. Raises UsageError for a version that cannot be a tag, an unknown
     service, nothing to build, and a push without a registry.
     """
     try:
@@ -186,13 +187,21 @@ def plan(
                 args={**service.args, "VERSION": version},
                 labels={f"org.opencontainers.image.{key}": value for key, value in labels.items()},
                 tag=f"{image}:{version}",
-                output="type=registry" if push else "type=docker",
+                output=_output(image, push=push, by_digest=by_digest),
                 cache_from=(cache,) if cache else (),
                 # A cache that cannot be written is a pity, not a failed build.
                 cache_to=(f"{cache},mode=max,ignore-error=true",) if cache else (),
             )
         )
     return BuildPlan(project.project, project.root, version, revision, created, push, tuple(targets))
+
+
+def _output(image: str, *, push: bool, by_digest: bool) -> str:
+    if not push:
+        return "type=docker"
+    return (
+        f"type=image,name={image},push-by-digest=true,name-canonical=true,push=true" if by_digest else "type=registry"
+    )
 
 
 def dockerfile(project: Project, service: str) -> Path:
