@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Strict, model_validator
 
 from shiptasks.config.section import Section
 from shiptasks.config.suggest import did_you_mean
-from shiptasks.config.types import ArgumentName, RelativePath, StageName, Table, frozen
-from shiptasks.config.values import Size
+from shiptasks.config.types import (
+    ArgumentName,
+    Conflicts,
+    LocalPath,
+    RelativePath,
+    SecretInPlainText,
+    StageName,
+    Table,
+    Url,
+    frozen,
+)
+from shiptasks.config.values import Image, Size
 
 POLICY_RULES = (
     "D6-dockerignore",
@@ -53,6 +63,246 @@ class Policy(Section):
     """Ask hadolint as well, where it is installed: its errors and warnings are findings of the policy."""
 
 
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?")
+_ARCHITECTURES = (
+    "386",
+    "amd64",
+    "arm",
+    "arm64",
+    "loong64",
+    "mips64",
+    "mips64le",
+    "ppc64le",
+    "riscv64",
+    "s390x",
+    "wasm",
+)
+_ALSO_CALLED = {"x86_64": "amd64", "x64": "amd64", "i386": "386", "aarch64": "arm64", "armv7": "arm/v7", "armhf": "arm"}
+_SYSTEMS = ("linux", "windows", "darwin", "freebsd", "wasip1")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BUILDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_CREDENTIALS = ("access-key-id", "secret-access-key", "session-token", "account-key", "password", "token")
+_FROM_WHERE = 'say where it comes from: { env = "NAME" } or { file = "path" }'
+
+
+def _check_platform(value: str) -> str:
+    if not _PLATFORM.fullmatch(value):
+        raise ValueError('expected a platform such as "linux/amd64" or "linux/arm/v7"')
+    system, architecture = value.split("/")[:2]
+    if system not in _SYSTEMS:
+        raise ValueError(f"unknown system {system!r}: expected one of {', '.join(_SYSTEMS)}")
+    if architecture in _ALSO_CALLED:
+        raise ValueError(
+            f'unknown architecture {architecture!r}: did you mean "{system}/{_ALSO_CALLED[architecture]}"?'
+        )
+    if architecture not in _ARCHITECTURES:
+        near = did_you_mean(architecture, _ARCHITECTURES) or f"expected one of {', '.join(_ARCHITECTURES)}"
+        raise ValueError(f"unknown architecture {architecture!r}: {near}")
+    return value
+
+
+def _check_platforms(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} is in the list twice")
+    return values
+
+
+def _check_env(value: str) -> str:
+    # Not shown: whoever mistakes the one for the other has written the secret.
+    if not _VARIABLE.fullmatch(value):
+        raise SecretInPlainText("expected the name of an environment variable, not a value")
+    return value
+
+
+def _check_secret_id(value: str) -> str:
+    if not _SECRET_ID.fullmatch(value):
+        raise ValueError("expected the id of a secret, as in `RUN --mount=type=secret,id=…`: letters, digits, '_.-'")
+    return value
+
+
+def _check_ssh(value: str) -> str:
+    name, equals, path = value.partition("=")
+    if not _SECRET_ID.fullmatch(name) or (equals and (not path or not path.isprintable() or "," in path)):
+        raise ValueError(
+            'expected "default" for the SSH agent, or an id with a key or socket: "github=~/.ssh/id_ed25519"'
+        )
+    return value
+
+
+def _check_builder(value: str) -> str:
+    if not _BUILDER.fullmatch(value):
+        raise ValueError("expected the name of a builder: letters, digits, '_', '.', '-'")
+    return value
+
+
+def _check_endpoint(value: str) -> str:
+    if "@" in value.split("://")[-1].split("/")[0] and not value.startswith("ssh://"):
+        raise SecretInPlainText("the endpoint of a builder must not hold credentials")
+    if not re.fullmatch(r"[A-Za-z0-9][!-~]*", value):
+        raise ValueError(
+            'expected the endpoint of a builder such as "tcp://build.example.com:1234" or a docker context'
+        )
+    return value
+
+
+def _check_option(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+        raise ValueError("expected the name of an option of the driver, such as network")
+    return value
+
+
+def _check_user(value: str) -> str:
+    if not re.fullmatch(r"[!-9;-~]+", value):
+        raise ValueError("expected the name of a user, without spaces and ':'")
+    return value
+
+
+def _check_bucket(value: str) -> str:
+    if value and not _BUCKET.fullmatch(value):
+        raise ValueError("expected the name of a bucket or container: letters, digits, '.', '-'")
+    return value
+
+
+def _check_repository(value: str) -> str:
+    if "@" in value:
+        raise SecretInPlainText("a repository must not hold credentials: use `docker login`")
+    image = Image(value)
+    if image.tag or image.digest or str(image) != str(image).lower():
+        raise ValueError('expected a repository such as "ghcr.io/acme/cache", lower-case, without a tag')
+    return value
+
+
+def _refuse_plain(value: Any) -> Any:
+    if not isinstance(value, (dict, BuildSecret)):
+        raise SecretInPlainText(f"a secret must not be written here, where everyone reads it; {_FROM_WHERE}")
+    unknown = [key for key in value if key not in ("env", "file")] if isinstance(value, dict) else []
+    if unknown:
+        raise SecretInPlainText(f"unknown key `{unknown[0]}`; {_FROM_WHERE}")
+    return value
+
+
+CacheKind = Literal["auto", "registry", "gha", "local", "inline", "s3", "azblob", "none"]
+Platforms = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_platform)], ...], Strict(False), AfterValidator(_check_platforms)
+]
+SshForwards = Annotated[tuple[Annotated[str, AfterValidator(_check_ssh)], ...], Strict(False)]
+EnvironmentVariable = Annotated[str, AfterValidator(_check_env)]
+BuilderName = Annotated[str, AfterValidator(_check_builder)]
+BuilderEndpoint = Annotated[str, AfterValidator(_check_endpoint)]
+Bucket = Annotated[str, AfterValidator(_check_bucket)]
+Repository = Annotated[str, AfterValidator(_check_repository)]
+OptionName = Annotated[str, AfterValidator(_check_option)]
+UserName = Annotated[str, AfterValidator(_check_user)]
+
+
+class BuildSecret(Section):
+    """`[tool.shiptasks.services.<name>.build-secrets.<id>]`: where a secret of the build comes from, one of the two."""
+
+    env: EnvironmentVariable | None = None
+    """Variable of the process environment, such as one that CI sets."""
+    file: LocalPath | None = None
+    """File, relative to pyproject.toml; the whole of it is the secret. Not tracked by git."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> BuildSecret:
+        if (self.env is None) == (self.file is None):
+            raise SecretInPlainText(f"expected exactly one of env and file; {_FROM_WHERE}")
+        return self
+
+
+BuildSecrets = Table[
+    Annotated[str, AfterValidator(_check_secret_id)], Annotated[BuildSecret, BeforeValidator(_refuse_plain)]
+]
+
+
+class BuildCache(Section):
+    """`[tool.shiptasks.build.cache]`: where BuildKit's cache is kept between builds; `cache = "registry"` in short."""
+
+    text_key = "type"
+
+    type: CacheKind = "auto"
+    """Kind of the cache; `"auto"` takes the best that is there, and says which and why."""
+    mode: Literal["max", "min"] = "max"
+    """`"max"` keeps the layers of all stages, `"min"` those of the final image."""
+    ref: Repository | None = None
+    """Repository for the cache of kind `"registry"`; the image's own when left out."""
+    bucket: Bucket = ""
+    """Bucket of S3, or container of Azure Blob Storage."""
+    region: str = ""
+    """Region of the bucket of S3."""
+    endpoint_url: Url = ""
+    """Address of a store that speaks S3, such as MinIO."""
+    use_path_style: bool = False
+    """The bucket is in the path of S3 addresses instead of the host name, as MinIO needs it."""
+    account_url: Url = ""
+    """Address of the storage account of Azure: `"https://shop.blob.core.windows.net"`."""
+    prefix: str = ""
+    """What the names of objects in the bucket begin with, such as `"shop/"`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_credentials(cls, value: Any) -> Any:
+        if isinstance(value, dict) and any(str(key).replace("_", "-") in _CREDENTIALS for key in value):
+            raise SecretInPlainText("credentials of a cache come from the environment, such as AWS_SECRET_ACCESS_KEY")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> BuildCache:
+        if "?" in self.account_url:
+            raise SecretInPlainText("an address must not hold a signature: everyone reads it here, and in logs")
+        needs = {"s3": ("bucket", "region"), "azblob": ("bucket", "account_url")}.get(self.type, ())
+        missing = [name.replace("_", "-") for name in needs if not getattr(self, name)]
+        if missing:
+            raise Conflicts((("type",), f"a cache of kind {self.type} needs `{'` and `'.join(missing)}`"))
+        return self
+
+
+class Builder(Section):
+    """`[tool.shiptasks.build.builder]`: the builder of buildx that builds; `builder = "name"` in short."""
+
+    text_key = "name"
+
+    name: BuilderName | None = None
+    """Name of the builder, as `docker buildx ls` shows it; the one in use when left out."""
+    driver: Literal["docker-container", "remote", "kubernetes"] | None = None
+    """Driver with which the builder is created when it is not there yet; it is expected to be there when left out."""
+    endpoint: BuilderEndpoint | None = None
+    """Where it is: address of the BuildKit daemon for `"remote"`; a docker context for `"docker-container"`."""
+    options: Table[OptionName, str] = frozen()
+    """Options of the driver, as for `--driver-opt` of `docker buildx create`."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Builder:
+        if self.driver is not None and self.name is None:
+            raise Conflicts((("driver",), "a builder that is to be created needs a `name`"))
+        if self.driver is None and (self.endpoint or self.options):
+            key = "endpoint" if self.endpoint else "options"
+            raise Conflicts(((key,), f"`{key}` is for a builder that is created: it needs a `driver`"))
+        if self.driver == "remote" and not self.endpoint:
+            raise Conflicts(
+                (("driver",), 'a remote builder needs an `endpoint`, such as "tcp://build.example.com:1234"')
+            )
+        return self
+
+
+class Login(Section):
+    """`[tool.shiptasks.build.login]`: who logs in to the registry before images are pushed; nobody when left out."""
+
+    user: UserName | None = None
+    """Name of the user."""
+    password_env: EnvironmentVariable | None = None
+    """Variable of the process environment that holds the password or token. Never the password itself."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Login:
+        if (self.user is None) != (self.password_env is None):
+            raise Conflicts(((), "a login needs both `user` and `password-env`"))
+        return self
+
+
 class ServiceImage(Section):
     """What `[tool.shiptasks.services.<name>]` says of building the service."""
 
@@ -64,6 +314,12 @@ class ServiceImage(Section):
     """Stage of the Dockerfile to build; the last one when left out."""
     args: Table[ArgumentName, str] = frozen()
     """Build arguments. `VERSION` is always passed. Not for secrets: they stay in the image's history."""
+    platforms: Platforms = ()
+    """Platforms of the image; that of the builder when left out."""
+    build_secrets: BuildSecrets = frozen()
+    """Secrets that `RUN --mount=type=secret,id=…` of the Dockerfile reads: where each comes from, by its id."""
+    ssh: SshForwards = ()
+    """What `RUN --mount=type=ssh` gets: `"default"` is the SSH agent; `"github=~/.ssh/id_ed25519"` a key."""
     budget: Size | None = None
     """Largest size that the image may have, unpacked, as in `docker images`."""
 
@@ -71,6 +327,16 @@ class ServiceImage(Section):
 class Build(Section):
     """`[tool.shiptasks.build]`: how images are built."""
 
+    cache: BuildCache = BuildCache()
+    """Where the cache is kept between builds."""
+    builder: Builder = Builder()
+    """The builder that builds."""
+    login: Login = Login()
+    """Who logs in to the registry before images are pushed."""
+    provenance: Literal["none", "min", "max"] = "none"
+    """How an image says how it was built: an attestation of SLSA provenance. It holds the time: no two are the same."""
+    sbom: bool = False
+    """Attach a list of the packages in the image, made by a scanner that BuildKit fetches from Docker Hub."""
     over_budget: Literal["fail", "warn"] = "fail"
     """What an image does that is larger than the `budget` of its service."""
     policy: Policy = Policy()
