@@ -18,6 +18,7 @@ from shiptasks.config.types import (
     StageName,
     Table,
     Url,
+    Words,
     frozen,
 )
 from shiptasks.config.values import Image, Size
@@ -327,6 +328,12 @@ class ServiceImage(Section):
 class Build(Section):
     """`[tool.shiptasks.build]`: how images are built."""
 
+    tags: Words = ()
+    """Rules for tags, such as `"type=semver,pattern={{version}}"`: [Build](build.md#tags-and-labels)."""
+    flavor: Words = ()
+    """What goes for all tags: `"latest=false"`, `"prefix=dev-"`, `"suffix=-alpine,onlatest=true"`."""
+    labels: Table[str, str] = frozen()
+    """Labels of all images besides those that are known by themselves; templates such as `{{branch}}` are filled in."""
     cache: BuildCache = BuildCache()
     """Where the cache is kept between builds."""
     builder: Builder = Builder()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shiptasks.build import templates
 from shiptasks.build.event import Event
-from shiptasks.build.tagrules import Flavor, Rule, Where, parse_flavor, parse_rules, regular
-from shiptasks.build.versions import Parsed, in_tag, newer_than, pep440, semver
+from shiptasks.build.tagrules import Flavor, Rule, Where, parse_flavor, parse_rules
+from shiptasks.build.tagvalues import Found, Silent, find
+from shiptasks.build.versions import in_tag, newer_than, pep440, semver
 from shiptasks.errors import UsageError
 
 LONGEST = 128
@@ -45,23 +46,6 @@ class Tagged:
         return tuple(f"{image.lower()}:{name}" for name in self.names)
 
 
-@dataclass(frozen=True)
-class _Silent(Exception):
-    """A rule gives no tag, for this reason."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a rule gave: the tag as it is meant, whether it may be `latest`, and the version that this is about."""
-
-    value: str
-    latest: bool = False
-    version: Parsed | None = None
-    text: str = ""
-
-
 def tags(
     event: Event,
     rules: Sequence[str] = (),
@@ -80,18 +64,18 @@ def tags(
     style = parse_flavor(flavor, where_flavor)
     names: dict[str, str] = {}
     silent, notes = [], []
-    first: _Found | None = None
+    first: Found | None = None
     for rule in parse_rules(written, where):
         place = where(rules.index(rule.text)) if where and rule.text in rules else ""
         try:
-            found = _PROCEDURES[rule.type](event, rule) if _enabled(event, rule, place) else None
-            if found is None:
-                raise _Silent("not enabled")
+            if not _enabled(event, rule, place):
+                raise Silent("not enabled")
+            found = find(event, rule)
             value = _around(event, found.value, rule.prefix, rule.suffix, style)
             if not value:
-                raise _Silent("it gives nothing here")
-        except _Silent as reason:
-            silent.append((rule.text, reason.reason))
+                raise Silent("it gives nothing here")
+        except Silent as reason:
+            silent.append((rule.text, str(reason)))
             continue
         except ValueError as error:
             raise _misfit(rule.text, error, place) from None
@@ -156,7 +140,7 @@ def _by_default(event: Event, rules: Sequence[str]) -> bool:
     return not rules and event.kind != "local" and event.on_default_branch
 
 
-def _not_latest(event: Event, found: _Found) -> str:
+def _not_latest(event: Event, found: Found) -> str:
     """Why this cannot be `latest`; empty when it can."""
     text = found.text or event.tag
     version = found.version
@@ -178,7 +162,7 @@ def _latest_name(event: Event, style: Flavor) -> str:
     return legal(templates.fill(before, event) + _LATEST + templates.fill(after, event))
 
 
-def _why_latest(event: Event, style: Flavor, found: _Found) -> str:
+def _why_latest(event: Event, style: Flavor, found: Found) -> str:
     if style.latest == "true":
         return "flavor latest=true"
     if found.latest:
@@ -206,97 +190,3 @@ def _misfit(rule: str, error: ValueError, place: str) -> UsageError:
         now="nothing was run",
         hint='a rule is such as "type=ref,event=branch" or "type=semver,pattern={{version}}"; docs/build.md',
     )
-
-
-def _given(event: Event, rule: Rule) -> str:
-    """What a rule about versions looks at: its own value, else the git tag."""
-    if rule["value"]:
-        return templates.fill(rule["value"], event)
-    if not event.tag:
-        raise _Silent("not a tag")
-    return event.tag
-
-
-def _schedule(event: Event, rule: Rule) -> _Found:
-    if "schedule" not in event.name:
-        raise _Silent("not a schedule")
-    return _Found(templates.fill(rule["pattern"], event))
-
-
-def _semver(event: Event, rule: Rule) -> _Found:
-    return _version(event, rule, semver, "a semantic version")
-
-
-def _pep440(event: Event, rule: Rule) -> _Found:
-    return _version(event, rule, pep440, "a version by PEP 440")
-
-
-def _version(event: Event, rule: Rule, parse: Callable[[str], Parsed | None], called: str) -> _Found:
-    given = _given(event, rule)
-    text = given
-    if rule["match"]:
-        match = regular(rule["match"])[0].search(text)
-        if match is None:
-            raise _Silent(f"{text} does not match")
-        text = (match[1] if match.re.groups else None) or match[0]
-    found = parse(text)
-    if found is None:
-        raise _Silent(f"{text} is not {called}")
-    plain = found.final if rule.type == "pep440" else not found.prerelease
-    # What is no release must not take the place of one: it has no 1.4 or 1, only all of itself.
-    pattern = rule["pattern"] if plain or templates.is_raw(rule["pattern"]) else "{{version}}"
-    return _Found(templates.fill(pattern, event, found.parts), latest=plain, version=found, text=given)
-
-
-def _match(event: Event, rule: Rule) -> _Found:
-    text = _given(event, rule)
-    expression, every = regular(rule["pattern"])
-    group = int(rule["group"])
-    if every:
-        values: list[str | None] = [match[0] for match in expression.finditer(text)]
-    else:
-        match = expression.search(text)
-        values = [match[0], *match.groups()] if match else []
-    if not values:
-        raise _Silent(f"{text} does not match")
-    value = values[group] if group < len(values) else None
-    if value is None:
-        raise _Silent(f"there is no group {group}")
-    return _Found(value, latest=True, text=text)
-
-
-def _edge(event: Event, rule: Rule) -> _Found:
-    branch = rule["branch"] or event.default_branch
-    if not event.branch or event.branch != branch:
-        raise _Silent(f"not the branch {branch}" if branch else "the default branch is not known")
-    return _Found("edge")
-
-
-def _ref(event: Event, rule: Rule) -> _Found:
-    kind = rule["event"]
-    value = {"branch": event.branch, "tag": event.tag, "pr": event.number}[kind]
-    if not value:
-        raise _Silent(f"not a {'pull request' if kind == 'pr' else kind}")
-    return _Found(value, latest=kind == "tag")
-
-
-def _raw(event: Event, rule: Rule) -> _Found:
-    return _Found(templates.fill(rule["value"], event))
-
-
-def _sha(event: Event, rule: Rule) -> _Found:
-    if not event.sha:
-        raise _Silent("no commit is known")
-    return _Found(event.sha + event.mark if rule["format"] == "long" else event.short_sha)
-
-
-_PROCEDURES: Mapping[str, Callable[[Event, Rule], _Found]] = {
-    "schedule": _schedule,
-    "semver": _semver,
-    "pep440": _pep440,
-    "match": _match,
-    "edge": _edge,
-    "ref": _ref,
-    "raw": _raw,
-    "sha": _sha,
-}

@@ -22,6 +22,7 @@ AnyTask = Task[Any]
 MODULES = (
     "check",
     "build",
+    "build_tags",
     "build_sizes",
     "deploy",
     "verify",
