@@ -16,7 +16,7 @@ from shiptasks.build.unclear import Unclear
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
 _DIRECTIVES = frozenset({"syntax", "escape", "check"})
 _WITH_HEREDOC = frozenset({"ADD", "COPY", "RUN"})
-_HASH = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Dockerfile:
                 earlier = self._earlier(name, stage.index)
                 if earlier is not None:
                     wanted.append(earlier)
-                elif not name:
-                    raise Unclear(f"line {stage.line} of the Dockerfile names no image")
+                elif not name or "$" in name:
+                    raise Unclear(f"which image {name!r} of the Dockerfile is cannot be told")
                 elif name.lower() != "scratch":
                     found.add(name)
         return tuple(sorted(found))
@@ -127,18 +127,18 @@ class Dockerfile:
         return known
 
     def fetches(self, target: str | None) -> str:
-        """An address that ADD fetches anew at every build, in a stage that `target` may build on; empty for none.
+        """An address that ADD asks again at every build, in a stage that `target` may build on; empty for none.
 
-        One with a checksum, or of a whole commit, is always the same.
+        One with a checksum, or with the full hash of a commit, is always the same.
         """
         last = self.stage(target).index
         for stage in self.stages[: last + 1]:
             for one in stage.instructions:
                 if one.keyword == "ADD" and one.flag("checksum") is None:
-                    for word in words(one.rest, self.escape)[:-1]:
-                        address = word.strip("[]\",'")
-                        if _is_remote(address) and not _HASH.fullmatch(address.rpartition("#")[2].partition(":")[0]):
-                            return address
+                    sources = (word.strip("[]\",'") for word in words(one.rest, self.escape)[:-1])
+                    address = next((source for source in sources if _may_change(source)), "")
+                    if address:
+                        return address
         return ""
 
     def _earlier(self, name: str, before: int) -> Stage | None:
@@ -255,5 +255,11 @@ def _declared(one: Instruction, escape: str) -> tuple[str, ...]:
     return tuple(word.partition("=")[0] for word in words(rest, escape))
 
 
-def _is_remote(address: str) -> bool:
-    return re.match(r"(?:https?|git|ssh|ftp)://|git@|[\w.-]+@[\w.-]+:", address) is not None
+def _may_change(source: str) -> bool:
+    """Whether a source of ADD is an address, or a variable that may hold one, without a commit's hash."""
+    if source.startswith("$"):
+        return True
+    if re.match(r"(?:https?|git|ssh|ftp)://|[\w.-]+@[\w.-]+:", source) is None:
+        return False
+    address, _, fragment = source.partition("#")
+    return not (address.endswith(".git") and _COMMIT.fullmatch(fragment.partition(":")[0]))

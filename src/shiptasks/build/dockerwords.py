@@ -10,6 +10,7 @@ from shiptasks.build.unclear import Unclear
 _HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+])(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OF_BUILDER = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
 
 
 def raw_words(line: str, escape: str) -> tuple[str, ...]:
@@ -65,7 +66,8 @@ def heredocs_of(rest: str, escape: str) -> Iterator[tuple[str, bool, bool]]:
 def expand(text: str, values: Mapping[str, str], escape: str) -> str:
     """`text` with its variables filled in and its quotes gone, as FROM and ARG have it.
 
-    What is not set is empty. Raises Unclear for a form of a variable that is not known here.
+    What is not set is empty. Raises Unclear for a form of a variable that is not known here, and for one that the
+    builder sets and that is not in `values`.
     """
     result, letters = "", list(_letters(text, escape))
     at = 0
@@ -81,7 +83,7 @@ def expand(text: str, values: Mapping[str, str], escape: str) -> str:
             result += _filled(inner, values, escape)
             at += len(inner) + 2
         elif match := _NAME.match(following):
-            result += values.get(match[0], "")
+            result += _value(match[0], values)
             at += len(match[0])
         else:
             result += letter
@@ -93,11 +95,18 @@ def _filled(inner: str, values: Mapping[str, str], escape: str) -> str:
     if match is None:
         raise Unclear(f"the variable ${{{inner}}} of the Dockerfile is none that is understood here")
     name, operator, other = match[1], match[2] or "", match[3] or ""
-    is_set = name in values and (not operator.startswith(":") or values[name] != "")
+    value = _value(name, values)
+    is_set = name in values and (not operator.startswith(":") or value != "")
     if operator.endswith("+"):
         return expand(other, values, escape) if is_set else ""
     if operator.endswith("-") and not is_set:
         return expand(other, values, escape)
+    return value
+
+
+def _value(name: str, values: Mapping[str, str]) -> str:
+    if name not in values and _OF_BUILDER.fullmatch(name):
+        raise Unclear(f"only the builder knows the ${name} that the Dockerfile begins from")
     return values.get(name, "")
 
 
