@@ -33,8 +33,6 @@ def write(root: Path, registry: str, *services: str) -> str:
     tables = "".join(f'[tool.shiptasks.services.{each}]\ncontext = "{each}"\n' for each in services)
     head = f'[tool.shiptasks]\nproject = "{name}"\nregistry = "{registry}/acme"\n'
     (root / "pyproject.toml").write_text(head + tables)
-        f'[tool.shiptasks]\nproject = "{name}"\nregistry = "{registry}/acme"\n{tables}'
-    )
     for each in services:
         (root / each).mkdir()
         (root / each / "Dockerfile").write_text(DOCKERFILE)
