@@ -42,7 +42,7 @@ class Contents:
         self._now = _clock(file.parent)
 
     def of(self, path: str, status: os.stat_result) -> str:
-        """The hash of a regular file's content; `status` is what lstat says of it. Raises OSError if it is unreadable."""
+        """The hash of a regular file's content; `status` what lstat says. Raises OSError if it is unreadable."""
         self._met.add(path)
         seen = self._kept.get(path)
         if seen is not None and seen[:5] == _signature(status):

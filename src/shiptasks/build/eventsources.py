@@ -244,18 +244,16 @@ def _needed(environ: Mapping[str, str], key: str, whose: str) -> str:
 
 
 def _read(path: Path, called: str) -> dict[str, Any]:
+    problem = "an object is expected"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict):
+            return data
     except OSError as error:
-        raise UsageError(
-            f"{called} cannot be read: {error.strerror}", where=str(path), now=_NOTHING, hint="--event-file=event.json"
-        ) from None
+        raise UsageError(f"{called} cannot be read: {error.strerror}", where=str(path), now=_NOTHING) from None
     except (ValueError, RecursionError) as error:
-        place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "not JSON text"
-        raise UsageError(f"{called} is not JSON: {place}", where=str(path), now=_NOTHING) from None
-    if not isinstance(data, dict):
-        raise UsageError(f"{called} is not JSON: an object is expected", where=str(path), now=_NOTHING)
-    return data
+        problem = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "it is not text"
+    raise UsageError(f"{called} is not JSON: {problem}", where=str(path), now=_NOTHING)
 
 
 def _wrong(path: Path, problem: str, hint: str) -> UsageError:
