@@ -31,7 +31,7 @@ def test_instruction(noted: str, written: str) -> None:
 
 
 def test_layers_are_in_the_order_of_the_dockerfile_without_those_that_hold_nothing() -> None:
-    history = [
+    history: list[dict[str, object]] = [
         {"Size": 0, "CreatedBy": 'CMD ["x"]'},
         {"Size": 70, "CreatedBy": "COPY . . # buildkit"},
         {"Size": 0, "CreatedBy": "ENV A=b"},
