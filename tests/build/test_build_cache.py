@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shiptasks.build.builder import Capabilities
-from shiptasks.build.cache import KEPT, Cache, choose, hits, present, rotate, scope_of, slug
+from shiptasks.build.cache import KEPT, Cache, choose, hits, present, rotate
+from shiptasks.build.cachenames import scope_of, slug
 from shiptasks.build.entry import entry
 from shiptasks.build.sections import BuildCache
 from shiptasks.errors import Refused, UsageError

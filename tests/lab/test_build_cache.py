@@ -132,7 +132,9 @@ def relay(path: Path, docker_host: str) -> Iterator[None]:
                 while True:
                     connection, _ = server.accept()
                     with connection:
-                        children.append(subprocess.Popen(argv, stdin=connection, stdout=connection, env=env))
+                        children.append(
+                            subprocess.Popen(argv, stdin=connection.fileno(), stdout=connection.fileno(), env=env)
+                        )
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -208,10 +210,10 @@ def test_a_cache_in_a_folder_reaches_another_builder_and_does_not_grow(tmp_path:
     here = capabilities(tmp_path, preflight(tmp_path), Builder(name="default"))
     assert here is not None
     sizes = []
+    cache = cache_for("local", here, "shop-api", push=False)
+    assert cache.folder is not None
     for _ in range(3):
         write(tmp_path)
-        cache = cache_for("local", here, "shop-api", push=False)
-        assert cache.folder is not None
         # The cache is not part of the sources.
         (tmp_path / ".dockerignore").write_text(".shiptasks\n")
         assert bake(tmp_path, Builder(name="default"), output=["type=cacheonly"], **entries(present(cache, tmp_path)))
@@ -333,5 +335,5 @@ def test_a_wrong_password_is_not_echoed(guarded: str, tmp_path: Path, monkeypatc
 
 def test_nobody_answers_the_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with pytest.raises(Failed, match="the login to 127.0.0.1:9 failed"):
+    with pytest.raises(Failed, match=r"the login to 127\.0\.0\.1:9 failed"):
         login("127.0.0.1:9", "bot", Secret("any-password"), Bus())

@@ -7,8 +7,6 @@ for the branch (or release) that is built.
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shiptasks.build.builder import Capabilities
+from shiptasks.build.cachenames import image_tag, of_branch, of_release, scope_of
 from shiptasks.build.entry import entry
 from shiptasks.build.sections import BuildCache, CacheKind
 from shiptasks.errors import Refused, UsageError
@@ -27,11 +26,6 @@ KEPT = 8
 GHA_SINCE = (0, 21)
 """Version of buildx that knows the cache service that GitHub runs today."""
 
-_TAG_LENGTH = 128
-_SCOPE_LENGTH = 90  # leaves room in a tag for the branch
-_LINE_LENGTH = 30
-_HASH_LENGTH = 10
-_HASHED = re.compile(rf".*-[0-9a-f]{{{_HASH_LENGTH}}}")
 _NOTHING = "nothing was built"
 _KEY = "pyproject.toml [tool.shiptasks.build] cache"
 _TOKENS = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL")
@@ -87,8 +81,8 @@ def choose(
     """
     names = _names(
         scope_of(project, service, platform or builder.native),
-        reads=(_branch(event_branch), _branch(default_branch), _release(last_release)),
-        writes=_branch(event_branch) or _release(release),
+        reads=(of_branch(event_branch), of_branch(default_branch), of_release(last_release)),
+        writes=of_branch(event_branch) or of_release(release),
     )
     tags = (event_branch, default_branch, last_release)
     if settings.type == "auto":
@@ -100,25 +94,6 @@ def choose(
     if settings.type == "inline":
         return _inline(image, tags, push, why)
     return _cache(settings, settings.type, names, image, push, why)
-
-
-def scope_of(project: str, service: str, platform: str) -> str:
-    """`<project>-<service>-<platform>`, such as `shop-api-linux-amd64`: never the same for two images.
-
-    Where hyphens in the names make it ambiguous, a hash of them follows.
-    """
-    plain = f"{project}-{service}-{re.sub(r'[^a-z0-9]+', '-', platform.lower())}"
-    if "-" not in project + service and len(plain) <= _SCOPE_LENGTH:
-        return plain
-    return f"{plain[: _SCOPE_LENGTH - _HASH_LENGTH - 1].rstrip('-')}-{_hash(project, service, platform)}"
-
-
-def slug(text: str, length: int = _LINE_LENGTH) -> str:
-    """`text`, such as a branch, as a part of a tag: itself where it is legal, else with a hash that tells it apart."""
-    if re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", text) and len(text) <= length and not _HASHED.fullmatch(text):
-        return text
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[: length - _HASH_LENGTH - 1].rstrip("-")
-    return f"{plain}-{_hash(text)}" if plain else f"x-{_hash(text)}"
 
 
 def present(cache: Cache, root: Path) -> Cache:
@@ -267,7 +242,7 @@ def _store(settings: BuildCache, name: str) -> dict[str, str | bool]:
 
 def _inline(image: str, lines: tuple[str, ...], push: bool, why: str) -> Cache:
     """The cache inside of the image: read from the images that the branch, its default and the release were tagged."""
-    tags = dict.fromkeys(tag for line in lines if (tag := _image_tag(line)))
+    tags = dict.fromkeys(tag for line in lines if (tag := image_tag(line)))
     reads = tuple(entry("registry", ref=f"{image}:{tag}") for tag in tags)
     if not push:
         return Cache("inline", reads, (), f"{why}; only read: it is a part of an image that is pushed")
@@ -281,22 +256,6 @@ def _without_token(environ: Mapping[str, str]) -> str:
 
 def _names(scope: str, reads: tuple[str, ...], writes: str) -> _Names:
     return _Names(scope, tuple(dict.fromkeys(line for line in reads if line)), writes)
-
-
-def _branch(name: str) -> str:
-    return f"branch.{slug(name)}" if name else ""
-
-
-def _release(version: str) -> str:
-    return f"release.{slug(version)}" if version else ""
-
-
-def _image_tag(name: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9._-]+", "-", name).lstrip(".-")[:_TAG_LENGTH]
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
 
 
 def _version(version: tuple[int, int]) -> str:

@@ -5,8 +5,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Strict, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
+from shiptasks.config.buildtypes import (
+    Bucket,
+    BuilderEndpoint,
+    BuilderName,
+    EnvironmentVariable,
+    OptionName,
+    Platforms,
+    Repository,
+    SecretId,
+    SshForwards,
+    UserName,
+)
 from shiptasks.config.section import Section
 from shiptasks.config.suggest import did_you_mean
 from shiptasks.config.types import (
@@ -21,7 +33,7 @@ from shiptasks.config.types import (
     Words,
     frozen,
 )
-from shiptasks.config.values import Image, Size
+from shiptasks.config.values import Size
 
 POLICY_RULES = (
     "D6-dockerignore",
@@ -64,116 +76,8 @@ class Policy(Section):
     """Ask hadolint as well, where it is installed: its errors and warnings are findings of the policy."""
 
 
-_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?")
-_ARCHITECTURES = (
-    "386",
-    "amd64",
-    "arm",
-    "arm64",
-    "loong64",
-    "mips64",
-    "mips64le",
-    "ppc64le",
-    "riscv64",
-    "s390x",
-    "wasm",
-)
-_ALSO_CALLED = {"x86_64": "amd64", "x64": "amd64", "i386": "386", "aarch64": "arm64", "armv7": "arm/v7", "armhf": "arm"}
-_SYSTEMS = ("linux", "windows", "darwin", "freebsd", "wasip1")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BUILDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _CREDENTIALS = ("access-key-id", "secret-access-key", "session-token", "account-key", "password", "token")
 _FROM_WHERE = 'say where it comes from: { env = "NAME" } or { file = "path" }'
-
-
-def _check_platform(value: str) -> str:
-    if not _PLATFORM.fullmatch(value):
-        raise ValueError('expected a platform such as "linux/amd64" or "linux/arm/v7"')
-    system, architecture = value.split("/")[:2]
-    if system not in _SYSTEMS:
-        raise ValueError(f"unknown system {system!r}: expected one of {', '.join(_SYSTEMS)}")
-    if architecture in _ALSO_CALLED:
-        raise ValueError(
-            f'unknown architecture {architecture!r}: did you mean "{system}/{_ALSO_CALLED[architecture]}"?'
-        )
-    if architecture not in _ARCHITECTURES:
-        near = did_you_mean(architecture, _ARCHITECTURES) or f"expected one of {', '.join(_ARCHITECTURES)}"
-        raise ValueError(f"unknown architecture {architecture!r}: {near}")
-    return value
-
-
-def _check_platforms(values: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"{twice[0]} is in the list twice")
-    return values
-
-
-def _check_env(value: str) -> str:
-    # Not shown: whoever mistakes the one for the other has written the secret.
-    if not _VARIABLE.fullmatch(value):
-        raise SecretInPlainText("expected the name of an environment variable, not a value")
-    return value
-
-
-def _check_secret_id(value: str) -> str:
-    if not _SECRET_ID.fullmatch(value):
-        raise ValueError("expected the id of a secret, as in `RUN --mount=type=secret,id=…`: letters, digits, '_.-'")
-    return value
-
-
-def _check_ssh(value: str) -> str:
-    name, equals, path = value.partition("=")
-    if not _SECRET_ID.fullmatch(name) or (equals and (not path or not path.isprintable() or "," in path)):
-        raise ValueError(
-            'expected "default" for the SSH agent, or an id with a key or socket: "github=~/.ssh/id_ed25519"'
-        )
-    return value
-
-
-def _check_builder(value: str) -> str:
-    if not _BUILDER.fullmatch(value):
-        raise ValueError("expected the name of a builder: letters, digits, '_', '.', '-'")
-    return value
-
-
-def _check_endpoint(value: str) -> str:
-    if "@" in value.split("://")[-1].split("/")[0] and not value.startswith("ssh://"):
-        raise SecretInPlainText("the endpoint of a builder must not hold credentials")
-    if not re.fullmatch(r"[A-Za-z0-9][!-~]*", value):
-        raise ValueError(
-            'expected the endpoint of a builder such as "tcp://build.example.com:1234" or a docker context'
-        )
-    return value
-
-
-def _check_option(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
-        raise ValueError("expected the name of an option of the driver, such as network")
-    return value
-
-
-def _check_user(value: str) -> str:
-    if not re.fullmatch(r"[!-9;-~]+", value):
-        raise ValueError("expected the name of a user, without spaces and ':'")
-    return value
-
-
-def _check_bucket(value: str) -> str:
-    if value and not _BUCKET.fullmatch(value):
-        raise ValueError("expected the name of a bucket or container: letters, digits, '.', '-'")
-    return value
-
-
-def _check_repository(value: str) -> str:
-    if "@" in value:
-        raise SecretInPlainText("a repository must not hold credentials: use `docker login`")
-    image = Image(value)
-    if image.tag or image.digest or str(image) != str(image).lower():
-        raise ValueError('expected a repository such as "ghcr.io/acme/cache", lower-case, without a tag')
-    return value
 
 
 def _refuse_plain(value: Any) -> Any:
@@ -186,17 +90,6 @@ def _refuse_plain(value: Any) -> Any:
 
 
 CacheKind = Literal["auto", "registry", "gha", "local", "inline", "s3", "azblob", "none"]
-Platforms = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_platform)], ...], Strict(False), AfterValidator(_check_platforms)
-]
-SshForwards = Annotated[tuple[Annotated[str, AfterValidator(_check_ssh)], ...], Strict(False)]
-EnvironmentVariable = Annotated[str, AfterValidator(_check_env)]
-BuilderName = Annotated[str, AfterValidator(_check_builder)]
-BuilderEndpoint = Annotated[str, AfterValidator(_check_endpoint)]
-Bucket = Annotated[str, AfterValidator(_check_bucket)]
-Repository = Annotated[str, AfterValidator(_check_repository)]
-OptionName = Annotated[str, AfterValidator(_check_option)]
-UserName = Annotated[str, AfterValidator(_check_user)]
 
 
 class BuildSecret(Section):
@@ -214,9 +107,7 @@ class BuildSecret(Section):
         return self
 
 
-BuildSecrets = Table[
-    Annotated[str, AfterValidator(_check_secret_id)], Annotated[BuildSecret, BeforeValidator(_refuse_plain)]
-]
+BuildSecrets = Table[SecretId, Annotated[BuildSecret, BeforeValidator(_refuse_plain)]]
 
 
 class BuildCache(Section):
