@@ -30,9 +30,7 @@ def sizes(c: Context, version: str = "", why: str = "", format: str = "text") ->
 
     project = project_of(c)
     if why:
-        from shiptasks.config import choose
-
-        choose.service(project, why)
+        _known(project, why)
     made = manifest.load(project, version or None)
     with start(project, "build.sizes", version=made.version, format=format) as run:
         if why:
@@ -44,6 +42,17 @@ def sizes(c: Context, version: str = "", why: str = "", format: str = "text") ->
         run.result = report.data()
         run.show(report.text())
         capability.judge(report, project.build.over_budget, run.bus)
+
+
+def _known(project: Project, service: str) -> None:
+    from shiptasks.config import choose
+    from shiptasks.errors import UsageError
+
+    try:
+        choose.service(project, service)
+    except UsageError as error:
+        error.hint = error.hint.replace("--service=", "--why=")
+        raise
 
 
 def _why(project: Project, made: Manifest, service: str) -> Why:
