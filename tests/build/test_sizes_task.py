@@ -54,7 +54,7 @@ def test_as_json_also_when_it_fails(repository: Path) -> None:
 
 
 def test_over_budget_may_only_be_said(repository: Path) -> None:
-    done = inv(repository, "build.sizes", '--set=build.over-budget="warn"')
+    done = inv(repository, "build.sizes", "--set=build.over-budget=warn")
     assert done.returncode == 0, done.stderr
     assert "warning: over budget: api: 312 MB, budget 200 MB: 112 MB too much" in done.stdout + done.stderr
 
