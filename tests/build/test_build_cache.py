@@ -75,6 +75,7 @@ def test_auto_with_the_engines_builder_without_the_containerd_store() -> None:
         (TOKEN, STORE, "gha", "auto: nothing is pushed, and GitHub's cache answers here"),
         (TOKEN, CONTAINER, "gha", "auto: nothing is pushed, and GitHub's cache answers here"),
         ({}, STORE, "local", "auto: nothing is pushed; the builder keeps its own cache"),
+        ({"CI": "false"}, STORE, "local", "auto: nothing is pushed; the builder keeps its own cache"),
         (TOKEN, PLAIN, "local", "auto: nothing is pushed; the builder keeps its own cache"),
         (
             {"CI": "true"},

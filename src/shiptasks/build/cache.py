@@ -152,7 +152,7 @@ def _auto(
     reason = "auto: nothing is pushed"
     if environ.get("GITHUB_ACTIONS") == "true" and no_token:
         reason += f", and GitHub gave no {no_token} to this step"
-    if environ.get("CI") and builder.cache_export:
+    if environ.get("CI", "").lower() not in ("", "0", "false") and builder.cache_export:
         why = f"{reason}; {FOLDER} may be kept between jobs"
         return _cache(settings, "local", names, image, push, why)
     # What the builder keeps itself is on this machine: a copy of all layers in a folder would only cost time.
