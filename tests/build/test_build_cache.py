@@ -226,6 +226,12 @@ def test_wrong_settings(settings: Any, message: str) -> None:
         BuildCache.model_validate(settings)
 
 
+def test_a_builder_that_is_still_to_be_made_has_no_platform_yet() -> None:
+    unknown = Capabilities("farm", "docker-container", buildx=(0, 21))
+    (written,) = chosen("registry", platform="", builder=unknown, event_branch="main").exports
+    assert ":cache-shop-api-native.branch.main," in written
+
+
 def test_scopes_are_plain_where_they_can_be() -> None:
     assert scope_of("shop", "api", "linux/amd64") == "shop-api-linux-amd64"
     assert scope_of("shop", "api", "linux/arm64/v8") == "shop-api-linux-arm64-v8"

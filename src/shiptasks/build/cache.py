@@ -80,7 +80,7 @@ def choose(
     cannot write.
     """
     names = _names(
-        scope_of(project, service, platform or builder.native),
+        scope_of(project, service, platform or builder.native or "native"),
         reads=(of_branch(event_branch), of_branch(default_branch), of_release(last_release)),
         writes=of_branch(event_branch) or of_release(release),
     )
