@@ -108,7 +108,8 @@ class Event:
             "branch": f"push to {self.branch}",
         }.get(self.kind, f"{self.kind} {self.branch or self.tag or self.version}".strip())
         commit = f" at {self.short_sha}" if self.sha else ""
-        return (f"{what}{commit} ({self.origin})",)
+        # Names come from elsewhere: they must not steer the terminal.
+        return ("".join(char if char.isprintable() else "?" for char in f"{what}{commit} ({self.origin})"),)
 
 
 def from_environment(

@@ -24,6 +24,7 @@ _KEYS: Mapping[str, type] = {
     "event": str, "ref": str, "branch": str, "tag": str, "number": int, "sha": str, "default_branch": str,
     "base_ref": str, "time": str, "committed": str, "url": str, "tags": list,
 }  # fmt: skip
+_KINDS: Mapping[type, str] = {str: "a text", int: "a number", list: "a list"}
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,13 @@ def from_file(path: Path, tree: Tree) -> Event:
     """The event that a JSON file describes: with the keys of docs/build.md, or as GitHub writes it."""
     data = _read(path, "the event file")
     if isinstance(data.get("repository"), dict) or "pull_request" in data:
-        pull = data.get("pull_request")
-        name = "pull_request" if isinstance(pull, dict) else str(data.get("event_name") or "push")
-        ref, sha = _text(data, "ref"), _text(data, "after")
-        if isinstance(pull, dict):
-            ref, sha = f"refs/pull/{_of(pull, 'number') or _of(data, 'number')}/merge", _of(pull, "head", "sha")
+        ref, sha, name = _of(data, "ref"), _of(data, "after"), "push"
+        number = _of(data, "pull_request", "number") or _of(data, "number")
+        if "pull_request" in data:
+            ref, name = f"refs/pull/{number}/merge" if number else "", "pull_request"
+            sha = _of(data, "pull_request", "head", "sha")
+        elif release := _of(data, "release", "tag_name"):
+            ref, name = f"refs/tags/{release}", "release"
         if not ref:
             raise _wrong(path, "it names no ref", "give one with the keys of docs/build.md")
         return _of_payload(name, ref, sha, data, tree, "file", "", head=False)
@@ -154,7 +157,7 @@ def from_file(path: Path, tree: Tree) -> Event:
             near = nearest(key, _KEYS)
             raise _wrong(path, f'it has an unknown key "{key}"', f'write "{near}"' if near else ", ".join(_KEYS))
         if not isinstance(value, _KEYS[key]) or isinstance(value, bool):
-            raise _wrong(path, f'"{key}" has a value of the wrong kind', f"a {_KEYS[key].__name__} is expected")
+            raise _wrong(path, f'"{key}" has a value of the wrong kind', f"{_KINDS[_KEYS[key]]} is expected")
     refs = {
         "ref": data.get("ref", ""),
         "branch": f"refs/heads/{data.get('branch', '')}",
@@ -224,10 +227,6 @@ def _of(value: Any, *path: str) -> str:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    return _of(data, key)
 
 
 def _needed(environ: Mapping[str, str], key: str, whose: str) -> str:
