@@ -161,6 +161,19 @@ def test_addresses_that_add_asks_again(text: str, address: str) -> None:
     assert parse(f"FROM a\n{text}\n").fetches(None) == address
 
 
+def test_names_take_quotes_and_arguments_as_they_are_meant() -> None:
+    recipe = parse("ARG A=1\nARG B='x$A' C=\"x$A\" BUILD_TAG\nFROM a:${C}${UNKNOWN}\n")
+    assert recipe.values({"UNKNOWN": "u", "BUILDER": "b"}) == {"A": "1", "B": "x$A", "C": "x1"}
+    assert recipe.images(None, {"UNKNOWN": "u"}) == ("a:x1",)
+    assert recipe.images(None, {"BUILDKIT_SYNTAX": "docker/dockerfile:2"}) == ("a:x1", "docker/dockerfile:2")
+
+
+def test_what_onbuild_puts_off_counts() -> None:
+    recipe = parse("FROM a\nONBUILD ADD https://example.com/x /x\nONBUILD RUN --mount=from=b true\n")
+    assert recipe.fetches(None) == "https://example.com/x"
+    assert recipe.images(None, {}) == ("a", "b")
+
+
 @pytest.mark.parametrize(
     ("text", "declares"),
     [

@@ -7,10 +7,10 @@ builder knows what is meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shiptasks.build.dockerwords import expand, flags_of, heredocs_of, words
+from shiptasks.build.dockerwords import OF_BUILDER, expand, flags_of, heredocs_of, raw_words, words
 from shiptasks.build.unclear import Unclear
 
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
@@ -96,7 +96,8 @@ class Dockerfile:
         Sorted. Raises Unclear when the stage is not there or a name cannot be filled in.
         """
         values = self.values(args)
-        found = {self.syntax} if self.syntax else set()
+        frontend = args.get("BUILDKIT_SYNTAX") or self.syntax
+        found = {frontend} if frontend else set()
         wanted, met = [self.stage(target)], set[int]()
         while wanted:
             stage = wanted.pop()
@@ -115,10 +116,10 @@ class Dockerfile:
 
     def values(self, args: Mapping[str, str]) -> dict[str, str]:
         """What names in FROM may contain: the arguments before the first FROM, and what the builder always knows."""
-        known = {key: value for key, value in args.items() if key.startswith(("TARGET", "BUILD"))}
+        known = {key: value for key, value in args.items() if OF_BUILDER.fullmatch(key)}
         for one in self.globals:
             if one.keyword == "ARG":
-                for word in words(one.rest, self.escape):
+                for word in raw_words(one.rest, self.escape):
                     name, given, default = word.partition("=")
                     if name in args:
                         known[name] = args[name]
@@ -133,7 +134,7 @@ class Dockerfile:
         """
         last = self.stage(target).index
         for stage in self.stages[: last + 1]:
-            for one in stage.instructions:
+            for one in map(_inner, stage.instructions):
                 if one.keyword == "ADD" and one.flag("checksum") is None:
                     sources = (word.strip("[]\",'") for word in words(one.rest, self.escape)[:-1])
                     address = next((source for source in sources if _may_change(source)), "")
@@ -206,20 +207,27 @@ def _instructions(text: str, escape: str) -> Iterator[Instruction]:
         keyword, _, rest = re.sub(r"[\t\v\f\r ]+", " ", whole.strip(), count=1).partition(" ")
         keyword = keyword.upper()
         inner = rest.strip().partition(" ")[0].upper() if keyword == "ONBUILD" else keyword
-        bodies = list[Heredoc]()
+        bodies: tuple[Heredoc, ...] = ()
         if inner in _WITH_HEREDOC and "<<" in rest:
-            for name, chomps, expands in heredocs_of(rest, escape):
-                content = list[str]()
-                while True:
-                    if at >= len(lines):
-                        raise Unclear(f"the text that begins in line {start} of the Dockerfile has no end: {name}")
-                    line, at = lines[at].lstrip("\t") if chomps else lines[at], at + 1
-                    if line == name:
-                        break
-                    content.append(line + "\n")
-                bodies.append(Heredoc(name, "".join(content), expands))
+            bodies, at = _heredocs(rest, escape, lines, at, start)
         flags, rest = flags_of(rest.strip(), escape)
-        yield Instruction(keyword, flags, rest, start, at, tuple(bodies))
+        yield Instruction(keyword, flags, rest, start, at, bodies)
+
+
+def _heredocs(rest: str, escape: str, lines: Sequence[str], at: int, start: int) -> tuple[tuple[Heredoc, ...], int]:
+    """The texts that `rest` announces, from the line number `at` on, and the number of the line after them."""
+    bodies = []
+    for name, chomps, expands in heredocs_of(rest, escape):
+        content = list[str]()
+        while True:
+            if at >= len(lines):
+                raise Unclear(f"the text that begins in line {start} of the Dockerfile has no end: {name}")
+            line, at = lines[at].lstrip("\t") if chomps else lines[at], at + 1
+            if line == name:
+                break
+            content.append(line + "\n")
+        bodies.append(Heredoc(name, "".join(content), expands))
+    return tuple(bodies), at
 
 
 def _stage(one: Instruction, index: int) -> Stage:
@@ -230,11 +238,7 @@ def _stage(one: Instruction, index: int) -> Stage:
 
 def _sources(stage: Stage) -> Iterator[str]:
     """The stages and images that a stage takes files from, as written."""
-    for one in stage.instructions:
-        if one.keyword == "ONBUILD":
-            keyword, _, rest = one.rest.partition(" ")
-            flags, rest = flags_of(rest.strip(), "\\")
-            one = Instruction(keyword.upper(), flags, rest, one.line, one.end)
+    for one in map(_inner, stage.instructions):
         if one.keyword in ("COPY", "ADD"):
             yield from (value for value in one.values("from") if value)
         if one.keyword == "RUN":
@@ -244,15 +248,18 @@ def _sources(stage: Stage) -> Iterator[str]:
                     yield options["from"]
 
 
+def _inner(one: Instruction) -> Instruction:
+    """What ONBUILD puts off: for a stage of the same file that builds on this one, it is done there."""
+    if one.keyword != "ONBUILD":
+        return one
+    keyword, _, rest = one.rest.partition(" ")
+    flags, rest = flags_of(rest.strip(), "\\")
+    return replace(one, keyword=keyword.upper(), flags=flags, rest=rest)
+
+
 def _declared(one: Instruction, escape: str) -> tuple[str, ...]:
-    rest = one.rest
-    if one.keyword == "ONBUILD":
-        keyword, _, rest = rest.partition(" ")
-        if keyword.upper() != "ARG":
-            return ()
-    elif one.keyword != "ARG":
-        return ()
-    return tuple(word.partition("=")[0] for word in words(rest, escape))
+    inner = _inner(one)
+    return tuple(word.partition("=")[0] for word in words(inner.rest, escape)) if inner.keyword == "ARG" else ()
 
 
 def _may_change(source: str) -> bool:

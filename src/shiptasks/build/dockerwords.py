@@ -10,7 +10,8 @@ from shiptasks.build.unclear import Unclear
 _HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+])(.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OF_BUILDER = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
+OF_BUILDER = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)|TARGETSTAGE")
+"""Names of the variables that the builder sets by itself."""
 
 
 def raw_words(line: str, escape: str) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ def _filled(inner: str, values: Mapping[str, str], escape: str) -> str:
 
 
 def _value(name: str, values: Mapping[str, str]) -> str:
-    if name not in values and _OF_BUILDER.fullmatch(name):
+    if name not in values and OF_BUILDER.fullmatch(name):
         raise Unclear(f"only the builder knows the ${name} that the Dockerfile begins from")
     return values.get(name, "")
 
