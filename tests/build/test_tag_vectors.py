@@ -30,7 +30,7 @@ EXCEPTIONS = dict.fromkeys(
 )
 """The only cases that differ, each with the reason; they differ in `latest` alone."""
 
-pytestmark = pytest.mark.skipif(not DATA, reason=f"{FILE.name} is not beside this repository; test_tags.py stands alone")
+pytestmark = pytest.mark.skipif(not DATA, reason=f"{FILE.name} is not here; test_tags.py stands alone")
 
 
 def event_of(case: dict[str, Any], folder: Path) -> Event:
