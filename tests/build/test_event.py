@@ -68,6 +68,11 @@ def test_a_pull_request_on_github(tmp_path: Path, name: str, ref: str, head: str
     assert event.branch == ""
 
 
+def test_a_pull_request_that_was_merged_is_its_base_branch_on_github(tmp_path: Path) -> None:
+    payload = {"number": 12, "pull_request": {"number": 12}, "repository": REPOSITORY}
+    assert github(tmp_path, "pull_request", "refs/heads/trunk", payload).branch == "trunk"
+
+
 def test_schedules_run_on_the_default_branch(tmp_path: Path) -> None:
     event = github(tmp_path, "schedule", "refs/heads/trunk", {"schedule": "0 4 * * *"})
     assert (event.kind, event.default_branch) == ("schedule", "trunk")

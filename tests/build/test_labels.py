@@ -64,7 +64,11 @@ def test_configured_ones_go_before_all_and_have_templates() -> None:
         ("a\nb", "x", 'a name has no spaces and no "="'),
         (f"{OCI}vendr", "x", f"OCI has no such name, did you mean {OCI}vendor?"),
         ("a", "{{brnch}}", '{{brnch}} is not known, did you mean "{{branch}}"?'),
-        ("a", "{{date 'YYYY' tz='Mars/Base'}}", 'there is no time zone "Mars/Base" on this machine'),
+        (
+            "a",
+            "{{date 'YYYY' tz='Mars/Base'}}",
+            'there is no time zone "Mars/Base" on this machine; its package tzdata has them',
+        ),
     ],
 )
 def test_wrong_labels(name: str, text: str, problem: str) -> None:

@@ -75,6 +75,8 @@ class Tree:
                 text=True,
                 errors="replace",
                 timeout=seconds,
+                # Away from the terminal: ssh would ask there for a passphrase.
+                start_new_session=True,
             )
         except (OSError, subprocess.TimeoutExpired):
             return ""
@@ -190,8 +192,8 @@ def _of_payload(
 ) -> Event:
     """The event of what GitHub writes about it. `head` asks for the commit of a pull request, not of its merge."""
     number = _of(payload, "pull_request", "number") or _of(payload, "number")
-    if name.startswith("pull_request") and number:
-        # pull_request_target runs on the base branch; what is built is the pull request all the same.
+    if name == "pull_request_target" and number:
+        # It runs on the base branch; what it is about is the pull request.
         ref = f"refs/pull/{number}/merge"
     if ref.startswith("refs/pull/") and head:
         sha = _of(payload, "pull_request", "head", "sha") or sha

@@ -29,7 +29,7 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (OSError, KeyError, ValueError):
-        raise ValueError(f'there is no time zone "{name}" on this machine') from None
+        raise ValueError(f'there is no time zone "{name}" on this machine; its package tzdata has them') from None
 
 
 def moment(when: datetime, pattern: str | None, zone_name: str = "UTC") -> str:

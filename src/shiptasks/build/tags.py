@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from shiptasks.build import templates
 from shiptasks.build.event import Event
@@ -94,7 +95,7 @@ def tags(
         names=tuple(names),
         tags=tuple(f"{image.lower()}:{name}" for image in images for name in names) if images else tuple(names),
         latest=_latest_name(event, style) in names,
-        why=names,
+        why=MappingProxyType(names),
         silent=tuple(silent),
         notes=tuple(notes),
     )
