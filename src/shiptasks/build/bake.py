@@ -7,13 +7,13 @@ import os
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shiptasks.build import cache, kept, policy, tagging
 from shiptasks.build import engine as engines
 from shiptasks.build import manifest as manifests
-from shiptasks.build import tagging
 from shiptasks.build.bakelog import Plain, RawJson, Reader
 from shiptasks.build.engine import Engine
 from shiptasks.build.manifest import BuiltImage, Manifest
@@ -39,6 +39,8 @@ class Built:
     seconds: float
     cached: int
     steps: int
+    unchanged: bool = False
+    """Whether it was not built, because nothing that it is made of has changed."""
 
 
 @dataclass(frozen=True)
@@ -49,45 +51,103 @@ class BuildResult:
     built: tuple[Built, ...]
 
 
-def build(project: Project, plan: BuildPlan, engine: Engine, bus: Bus) -> BuildResult:
-    """Build all targets of the plan side by side and save the manifest.
+def build(
+    project: Project,
+    plan: BuildPlan,
+    engine: Engine,
+    bus: Bus,
+    *,
+    builder: tuple[str, ...] = (),
+    skip: bool = True,
+    dirty: bool = False,
+) -> BuildResult:
+    """Build the targets of the plan side by side and save the manifest.
+
+    A target whose inputs are those of its last image, which is still there, is not built again, unless `skip` is
+    false. In a registry images get their tags when all of them are there. `builder` are arguments that name the
+    builder.
 
     Raises UsageError when a path of the plan is missing and Failed when an image does not build or cannot be pushed;
     no manifest is written then.
     """
     check_sources(project, plan)
-    tracker = Tracker(bus, [target.service for target in plan.targets], early=not plan.push)
-    try:
-        metadata = _bake(plan, engine, tracker)
-    except Failed:
-        raise
-    except BaseException:
-        tracker.close("interrupted")
-        raise
-    tracker.close("ok")
-    built = []
+    policy.enforce(plan, project.build.policy, bus)
     with engines.client() as api:
+        before = kept.inputs_of(project, plan, engine)
+        decided = kept.decide(project, plan, before, api, skip=skip)
+        rest = replace(plan, targets=tuple(each for each in plan.targets if decided[each.service].image is None))
+        tracker = Tracker(bus, [target.service for target in rest.targets], early=not plan.push)
+        metadata = _whole_bake(rest, engine, tracker, builder) if rest.targets else {}
+        after = kept.inputs_of(project, rest, engine) if rest.targets else {}
+        built = []
         for target in plan.targets:
+            last = decided[target.service].image
+            if last is not None:
+                built.append(_unchanged(project, plan, target, last, decided[target.service].why, api, bus))
+                continue
             image = _image(project, plan, target, metadata.get(target.service) or {}, api)
-            built.append(Built(image, *tracker.summary(target.service)))
+            seconds, cached, steps = tracker.summary(target.service)
+            own = before[target.service]
+            # Changed while it was read: nobody knows which of the two the image is made of.
+            settled = own.hash if own == after.get(target.service) else ""
+            image = replace(image, inputs=settled, seconds=round(seconds, 3), cached=cached, steps=steps)
+            if settled:
+                kept.remember(project, target.service, own)
+            built.append(Built(image, seconds, cached, steps))
         tagging.give(
             {
                 target.service: Tagged(one.image.name, one.image.digest, tuple(_tag(ref) for ref in target.refs))
                 for target, one in zip(plan.targets, built, strict=True)
-                if target.by_digest and one.image.digest
+                if one.image.digest and (target.by_digest or one.unchanged)
             },
             api,
             bus,
         )
     manifest = Manifest(
-        project.project, plan.version, plan.revision, manifests.now(), tuple(one.image for one in built)
+        project.project, plan.version, plan.revision, manifests.now(), tuple(one.image for one in built), dirty
     )
     manifest = manifests.merge(project, manifest)
     manifests.save(project, manifest)
     return BuildResult(manifest, tuple(built))
 
 
-def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker) -> dict[str, Any]:
+def _unchanged(
+    project: Project, plan: BuildPlan, target: Target, last: BuiltImage, why: str, api: DockerClient, bus: Bus
+) -> Built:
+    with bus.step("build", stage="build", service=target.service) as step:
+        image = kept.keep(project, plan, target, last, api)
+        step.outcome, step.detail = "cached", f"unchanged: {why}"
+    return Built(image, 0.0, 0, 0, unchanged=True)
+
+
+def _whole_bake(plan: BuildPlan, engine: Engine, tracker: Tracker, builder: tuple[str, ...]) -> dict[str, Any]:
+    """Run bake, with its caches put in their places afterwards; the steps of all services have ended then."""
+    caches = [one for target in plan.targets for one in target.caches]
+    ready = replace(plan, targets=tuple(_with_present_caches(target, plan.root) for target in plan.targets))
+    done = False
+    try:
+        metadata = _bake(ready, engine, tracker, builder)
+        done = True
+    except Failed:
+        raise
+    except BaseException:
+        tracker.close("interrupted")
+        raise
+    finally:
+        for one in caches:
+            cache.rotate(one, plan.root, ok=done)
+    tracker.close("ok")
+    return metadata
+
+
+def _with_present_caches(target: Target, root: Path) -> Target:
+    if not target.caches:
+        return target
+    there = [cache.present(one, root) for one in target.caches]
+    return replace(target, cache_from=tuple(dict.fromkeys(entry for one in there for entry in one.imports)))
+
+
+def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker, builder: tuple[str, ...]) -> dict[str, Any]:
     """Run bake to its end; what it says of the images, by service."""
     from shiptasks.run.process import run
 
@@ -106,6 +166,7 @@ def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker) -> dict[str, Any]:
                 "docker",
                 "buildx",
                 "bake",
+                *builder,
                 f"--file={bakefile}",
                 f"--metadata-file={metadata}",
                 f"--progress={'rawjson' if engine.raw_json else 'plain'}",

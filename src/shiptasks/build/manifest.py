@@ -41,7 +41,6 @@ class BuiltImage:
     platforms: Mapping[str, str] = field(default_factory=dict)
     bases: Mapping[str, str] = field(default_factory=dict)
     inputs: str = ""
-    parts: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     cached: int = 0
     steps: int = 0
@@ -122,6 +121,20 @@ def load(project: Project, version: str | None = None) -> Manifest:
             hint="inv build --version=1.0.0",
         )
     return max(manifests, key=lambda manifest: manifest.created)
+
+
+def latest(project: Project) -> dict[str, BuiltImage]:
+    """The last image of each service, of whichever version. What cannot be read is left out."""
+    found: dict[str, tuple[str, BuiltImage]] = {}
+    for path in _files(project):
+        try:
+            one = Manifest.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        for image in one.images:
+            if image.service not in found or found[image.service][0] < one.created:
+                found[image.service] = (one.created, image)
+    return {service: image for service, (_, image) in found.items()}
 
 
 def merge(project: Project, manifest: Manifest) -> Manifest:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shiptasks.config import choose
 from shiptasks.config.model import Project
 from shiptasks.config.values import Version
 from shiptasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from shiptasks.build.cache import Cache
 
 CACHE_TAG = "buildcache"
 _NOTHING = "nothing was built"
@@ -42,6 +45,8 @@ class Target:
     """As bake has them: `type=env,id=npm,env=NPM_TOKEN`; never the values."""
     ssh: tuple[str, ...] = ()
     attest: tuple[str, ...] = ()
+    caches: tuple[Cache, ...] = ()
+    """What `cache_from` and `cache_to` come from, with the reason."""
 
     @property
     def name(self) -> str:
@@ -110,6 +115,8 @@ class BuildPlan:
                 {
                     "service": target.service,
                     "image": target.tag,
+                    "tags": list(target.refs),
+                    "caches": [{"kind": one.kind, "why": one.why} for one in target.caches],
                     "context": str(target.context.relative_to(self.root)),
                     "dockerfile": str(target.dockerfile.relative_to(self.root)),
                     "target": target.stage,
@@ -128,9 +135,27 @@ class BuildPlan:
             stage = f" stage {target.stage}" if target.stage else ""
             place = target.dockerfile.relative_to(self.root)
             lines.append(f"+ {target.service:<{names}}  {target.tag:<{tags}}  from {place}{stage}")
+            lines += [f"  also {ref}" for ref in target.also]
         where = "pushed to the registry" if self.push else "kept in the local engine"
-        cached = ", registry cache" if any(target.cache_to for target in self.targets) else ""
-        return (*lines, f"{len(lines)} to build, side by side, {where}{cached}")
+        reasons = dict.fromkeys(f"cache {one.kind}: {one.why}" for target in self.targets for one in target.caches)
+        return (*lines, *reasons, f"{len(self.targets)} to build, side by side, {where}")
+
+    def matrix(self) -> dict[str, Any]:
+        """The plan as a matrix of GitHub Actions, a job for each service."""
+        return {
+            "include": [
+                {
+                    "service": target.service,
+                    "image": target.name,
+                    "version": self.version,
+                    "tags": "\n".join(target.refs),
+                    "context": str(target.context.relative_to(self.root)),
+                    "dockerfile": str(target.dockerfile.relative_to(self.root)),
+                    "platforms": ",".join(target.platforms),
+                }
+                for target in self.targets
+            ]
+        }
 
 
 def plan(
@@ -148,8 +173,10 @@ def plan(
     """Plan the images of `services`, or of all of them.
 
     `revision`, `created` and `source` become labels where they are known. `registry_cache` says that the engine's
-    builder can keep its cache in a registry, `by_digest` that it can push an image without a tag. Raises UsageError for a version that cannot be a tag, an unknown
-    service, nothing to build, and a push without a registry.
+    builder can keep its cache in a registry, `by_digest` that it can push an image without a tag.
+
+    Raises UsageError for a version that cannot be a tag, an unknown service, nothing to build, and a push without a
+    registry.
     """
     try:
         Version(version)

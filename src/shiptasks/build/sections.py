@@ -65,12 +65,15 @@ def _check_reason(value: str) -> str:
     return value
 
 
+IgnoredRules = Table[Annotated[str, AfterValidator(_check_rule)], Annotated[str, AfterValidator(_check_reason)]]
+
+
 class Policy(Section):
     """`[tool.shiptasks.build.policy]`: what is asked of Dockerfiles before anything is built."""
 
     fail: Literal["high", "medium", "low", "never"] = "never"
     """Findings of this severity and above stop the build; others are shown. A missing path always stops it."""
-    ignore: Table[Annotated[str, AfterValidator(_check_rule)], Annotated[str, AfterValidator(_check_reason)]] = frozen()
+    ignore: IgnoredRules = frozen()
     """Rules that do not hold here, each with the reason: `D6-healthcheck = "the worker has no port"`."""
     hadolint: bool = True
     """Ask hadolint as well, where it is installed: its errors and warnings are findings of the policy."""
@@ -164,7 +167,7 @@ class Builder(Section):
     endpoint: BuilderEndpoint | None = None
     """Where it is: address of the BuildKit daemon for `"remote"`; a docker context for `"docker-container"`."""
     options: Table[OptionName, str] = frozen()
-    """Options of the driver, as for `--driver-opt` of `docker buildx create`."""
+    """Options of the driver, as `docker buildx create` takes them."""
 
     @model_validator(mode="after")
     def _whole(self) -> Builder:
