@@ -100,6 +100,12 @@ def test_as_json(repository: Path) -> None:
     assert result["images"]["web"] == ["ghcr.io/acme/shop-web:sha-0123456", "ghcr.io/acme/shop-web:latest"]
 
 
+def test_without_services_the_tags_are_shown_alone(repository: Path) -> None:
+    (repository / "pyproject.toml").write_text('[tool.shiptasks]\nproject = "shop"\n')
+    done = inv(repository, event(repository, number=12))
+    assert done.stdout == "pull request 12 at 0123456 (file)\n\n  pr-12  type=ref,event=pr\n"
+
+
 def test_rules_that_give_nothing_say_why(repository: Path) -> None:
     (repository / "pyproject.toml").write_text(PYPROJECT + '[tool.shiptasks.build]\ntags = ["type=edge"]\n')
     done = inv(repository, event(repository, branch="x"))
@@ -122,6 +128,7 @@ def test_an_older_version_says_why_it_is_not_latest(repository: Path) -> None:
         ('tags = ["type=sha",\n  "type=semvr"]', (), "the tag rule 'type=semvr' does not fit: there is no type"),
         ('flavor = ["latst=true"]', (), "the flavor 'latst=true' does not fit"),
         ("", ("--service=apy",), "there is no service `apy`"),
+        ("", ("--service=,",), "which service? none was given"),
         ("", ("--event-file=none.json",), "the event file cannot be read: No such file or directory"),
     ],
 )  # fmt: skip

@@ -31,7 +31,7 @@ def tags(c: Context, event_file: str = "", service: str = "", format: str = "tex
 
     project = project_of(c)
     wanted = words(service) if service else tuple(project.services)
-    for name in wanted or ("",):
+    for name in wanted or ("",) * bool(service):
         choose.service(project, name)
     event = from_environment(os.environ, project.root, Path(event_file) if event_file else None)
     tagged = tags_of(
