@@ -32,6 +32,15 @@ def layers(api: DockerClient, image: str) -> tuple[Layer, ...]:
     return of_history(api.images.get(image).history())
 
 
+def unpacked(api: DockerClient, image: str) -> int:
+    """Bytes of an image in the local engine, unpacked: the sum of its layers.
+
+    The same in every store. `docker images` adds the compressed layers where the store is that of containerd, and
+    `docker image inspect` has only those. Raises as `layers` does.
+    """
+    return sum(layer.size for layer in layers(api, image))
+
+
 def of_history(history: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
     """The layers in an answer of the engine, which has the last one first."""
     found = [Layer(int(each.get("Size") or 0), instruction(str(each.get("CreatedBy") or ""))) for each in history]

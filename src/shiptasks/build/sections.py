@@ -216,7 +216,7 @@ class ServiceImage(Section):
     ssh: SshForwards = ()
     """What `RUN --mount=type=ssh` gets: `"default"` is the SSH agent; `"github=~/.ssh/id_ed25519"` a key."""
     budget: Size | None = None
-    """Largest size that the image may have, unpacked, as in `docker images`."""
+    """Largest size that the image may have on a host, unpacked."""
 
 
 class Build(Section):
