@@ -171,7 +171,7 @@ def test_a_context_that_is_not_there_is_unclear(tmp_path: Path) -> None:
         received(tmp_path / "none")
 
 
-def test_the_ignore_file_of_the_dockerfile_comes_first_unless_it_is_empty(tmp_path: Path) -> None:
+def test_the_ignore_file_of_the_dockerfile_comes_first(tmp_path: Path) -> None:
     context, recipe = tmp_path / "api", tmp_path / "docker" / "api.Dockerfile"
     tree(tmp_path, "api/", "docker/api.Dockerfile")
     assert place(context, recipe) is None
@@ -179,7 +179,11 @@ def test_the_ignore_file_of_the_dockerfile_comes_first_unless_it_is_empty(tmp_pa
     common.write_text("a")
     assert place(context, recipe) == common
     own.write_text("")
-    assert place(context, recipe) == common
+    with pytest.raises(Unclear, match=r"api\.Dockerfile\.dockerignore is empty, and not every builder takes it"):
+        place(context, recipe)
+    common.unlink()
+    assert place(context, recipe) == own
+    common.write_text("a")
     own.write_text("b")
     assert place(context, recipe) == own
     assert read(context, recipe).leaves_out("b")
@@ -199,5 +203,5 @@ def test_an_ignore_file_that_is_a_link(tmp_path: Path) -> None:
         read(context, context / "Dockerfile")
     link.unlink()
     link.symlink_to(context / "inside")
-    with pytest.raises(Unclear, match=r"\.dockerignore is an absolute link"):
+    with pytest.raises(Unclear, match=r"\.dockerignore is a link that leads out of its folder"):
         read(context, context / "Dockerfile")

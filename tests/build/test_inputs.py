@@ -93,7 +93,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "pipe": lambda root: os.mkfifo(root / "src/pipe"),
     "taken back": lambda root: (root / ".dockerignore").write_text("*.md\n!notes.md\n"),
     "left out": lambda root: (root / ".dockerignore").write_text("*.md\n.dockerignore\nsrc/app.py\n"),
-    "Dockerfile": lambda root: (root.parent / "Dockerfile").write_text(DOCKERFILE + "# more\n"),
+    "Dockerfile": lambda root: append(root.parent / "Dockerfile", "# more\n"),
     "own ignore file": lambda root: (root.parent / "Dockerfile.dockerignore").write_text("src\n"),
 }
 
@@ -114,6 +114,10 @@ def swap(one: Path, other: Path) -> None:
 def instead(path: Path, make: Callable[[Path], None]) -> None:
     path.unlink()
     make(path)
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
 
 
 def relink(path: Path, target: str) -> None:
@@ -146,7 +150,6 @@ SAME: dict[str, Callable[[Path], object]] = {
     "what is left out": lambda root: (root / "notes.md").write_text("more"),
     "what is left out is new": lambda root: (root / "more.md").write_text("more"),
     "outside of the context": lambda root: (root.parent / "other").write_text(""),
-    "empty own ignore file": lambda root: (root.parent / "Dockerfile.dockerignore").write_text(""),
 }
 
 

@@ -141,7 +141,6 @@ def by_hand() -> list[Case]:
         cases.append(Case(text, files={path: None if path in folders else "x" for path in paths}))
     files: dict[str, str | None] = {"a": "x", "b": "x", "Dockerfile": "x", "f/g/h": "x", "f/i": "x", "empty": None}
     cases += [
-        Case("a", own="", files=files),
         Case("a", own="b", files=files),
         Case("a", own="# only a comment", files=files),
         Case("Dockerfile\n.dockerignore", files=files),
@@ -203,7 +202,9 @@ def test_the_hash_is_another_whenever_the_image_is(lab_engine: EngineInfo, tmp_p
     another_hash = {name for key, name in names.items() if hashes[key] != again[key]}
     assert another_image <= another_hash, "a lie"
     assert another_hash == set(CHANGES)
-    assert another_hash - another_image <= {"Dockerfile", "pipe"}, "changes that this image does not show"
+    # A builder that has the context already does not notice that only the mode of a folder in it has changed; a pipe may
+    # not be copied; and nothing follows from a comment.
+    assert another_hash - another_image <= {"permissions of a folder", "pipe", "Dockerfile"}
 
 
 def test_digests_are_those_of_the_registry(lab_registry: Registry, lab_images: dict[str, str]) -> None:

@@ -117,12 +117,13 @@ def patterns(content: bytes) -> tuple[str, ...]:
 def place(context: Path, dockerfile: Path) -> Path | None:
     """The ignore file that counts: the Dockerfile's own, `<Dockerfile>.dockerignore`, else that of the context.
 
-    BuildKit takes an empty one of the Dockerfile's own for none.
+    Raises Unclear when the first is empty and there is the second: whether it then counts depends on the frontend.
     """
-    own = dockerfile.with_name(f"{dockerfile.name}{_NAME}")
-    if own.is_file() and own.stat().st_size:
+    own, common = dockerfile.with_name(f"{dockerfile.name}{_NAME}"), context / _NAME
+    if own.is_file() and (own.stat().st_size or not common.is_file()):
         return own
-    common = context / _NAME
+    if own.is_file():
+        raise Unclear(f"{own.name} is empty, and not every builder takes it for one then")
     return common if common.is_file() else None
 
 
@@ -133,13 +134,12 @@ def read(context: Path, dockerfile: Path) -> Ignore:
         if file is None:
             return Ignore(())
         inside = file.resolve().is_relative_to(file.parent.resolve())
+        is_absolute = file.is_symlink() and os.readlink(file).startswith("/")  # noqa: PTH115
         content = file.read_bytes()
     except OSError as error:
         raise Unclear(f"the ignore file cannot be read: {error.strerror}") from None
-    if not inside:  # BuildKit follows a link within the context only, and takes an absolute one to begin at its root
+    if is_absolute or not inside:  # BuildKit follows links within the folder only, which it takes for the root
         raise Unclear(f"{file.name} is a link that leads out of its folder")
-    if file.is_symlink() and os.readlink(file).startswith("/"):  # noqa: PTH115
-        raise Unclear(f"{file.name} is an absolute link")
     return Ignore(patterns(content))
 
 
