@@ -354,8 +354,8 @@ def test_a_missing_path_always_stops_it(tmp_path: Path) -> None:
         policy.enforce(made, settings(), Bus())
     assert caught.value.where == "api/Dockerfile:3"
     assert caught.value.details[0] == (
-        "api/Dockerfile:3: high: D6-path: nowhere is not in the build context: correct the path, or the service's"
-        " `context`"
+        "api/Dockerfile:3: high: D6-path: api/nowhere is not there: correct the path, or `context` of the service,"
+        " which it is relative to"
     )
 
 

@@ -90,22 +90,23 @@ def is_there(context: Path, path: str) -> bool:
 def _subject(target: Target, root: Path) -> Subject:
     ignores = (target.dockerfile.with_name(f"{target.dockerfile.name}.dockerignore"), target.context / ".dockerignore")
     return Subject(
-        file=_shown(target, root),
+        file=_shown(target.dockerfile, root),
         dockerfile=parse(target.dockerfile.read_text(encoding="utf-8", errors="replace")),
         target=target.stage,
         args=target.args,
+        context=_shown(target.context, root),
         has_ignore=any(path.is_file() for path in ignores),
         is_there=lambda path: is_there(target.context, path),
     )
 
 
 def _of_hadolint(plan: BuildPlan, settings: Policy) -> Sequence[Finding]:
-    files = sorted({_shown(target, plan.root) for target in plan.targets})
+    files = sorted({_shown(target.dockerfile, plan.root) for target in plan.targets})
     return [each for each in hadolint.findings(plan.root, files) if each.rule not in settings.ignore]
 
 
-def _shown(target: Target, root: Path) -> str:
-    return Path(os.path.relpath(target.dockerfile, root)).as_posix()
+def _shown(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _warn(found: Sequence[Finding], bus: Bus) -> None:

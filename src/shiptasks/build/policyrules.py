@@ -27,7 +27,7 @@ _UNKNOWN = re.compile(r"[$*?\[\]\\]")
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: `file` is the Dockerfile's path for people, `target` and `args` as it is built.
+    """What is judged: `file` and `context` are paths for people, `target` and `args` as it is built.
 
     `has_ignore` says whether there is a .dockerignore for it, `is_there` whether a path exists in the context.
     """
@@ -36,6 +36,7 @@ class Subject:
     dockerfile: Dockerfile
     target: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
+    context: str = "."
     has_ignore: bool = True
     is_there: Callable[[str], bool] = lambda _: True
 
@@ -124,7 +125,8 @@ def sources(subject: Subject) -> Iterator[tuple[int, str]]:
 def _path(subject: Subject) -> Iterator[Finding]:
     for line, path in sources(subject):
         if not _UNKNOWN.search(path) and not subject.is_there(path):
-            message = f"{path} is not in the build context: correct the path, or the service's `context`"
+            place = posixpath.normpath(posixpath.join(subject.context, path))
+            message = f"{place} is not there: correct the path, or `context` of the service, which it is relative to"
             yield subject.finding(line, "path", "high", message)
 
 
