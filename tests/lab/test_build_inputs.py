@@ -202,7 +202,7 @@ def test_the_hash_is_another_whenever_the_image_is(lab_engine: EngineInfo, tmp_p
     another_hash = {name for key, name in names.items() if hashes[key] != again[key]}
     assert another_image <= another_hash, "a lie"
     assert another_hash == set(CHANGES)
-    # A builder that has the context already does not notice that only the mode of a folder in it has changed; a pipe may
+    # A builder that has the context already does not notice when only the mode of a folder in it changes; a pipe may
     # not be copied; and nothing follows from a comment.
     assert another_hash - another_image <= {"permissions of a folder", "pipe", "Dockerfile"}
 

@@ -94,21 +94,37 @@ def build(
             if settled:
                 kept.remember(project, target.service, own)
             built.append(Built(image, seconds, cached, steps))
-        tagging.give(
-            {
-                target.service: Tagged(one.image.name, one.image.digest, tuple(_tag(ref) for ref in target.refs))
-                for target, one in zip(plan.targets, built, strict=True)
-                if one.image.digest and (target.by_digest or one.unchanged)
-            },
-            api,
-            bus,
-        )
+        if plan.push:
+            built = _published(plan, built, api, bus)
     manifest = Manifest(
         project.project, plan.version, plan.revision, manifests.now(), tuple(one.image for one in built), dirty
     )
     manifest = manifests.merge(project, manifest)
     manifests.save(project, manifest)
     return BuildResult(manifest, tuple(built))
+
+
+def _published(plan: BuildPlan, built: list[Built], api: DockerClient, bus: Bus) -> list[Built]:
+    """The images, all of them in the registry and with their tags there."""
+    targets = {target.service: target for target in plan.targets}
+    digests = tagging.push({one.image.service: one.image.tags[0] for one in built if not one.image.digest}, api, bus)
+    done = [
+        replace(one, image=replace(one.image, digest=one.image.digest or digests[one.image.service])) for one in built
+    ]
+    tagging.give(
+        {
+            one.image.service: Tagged(
+                one.image.name,
+                str(one.image.digest),
+                # Pushed by the engine, it has its first tag already.
+                tuple(_tag(ref) for ref in targets[one.image.service].refs[one.image.service in digests :]),
+            )
+            for one in done
+        },
+        api,
+        bus,
+    )
+    return done
 
 
 def _unchanged(
@@ -192,14 +208,14 @@ def _image(
     project: Project, plan: BuildPlan, target: Target, metadata: dict[str, Any], api: DockerClient
 ) -> BuiltImage:
     digest = metadata.get("containerimage.digest")
-    if plan.push and not digest:
+    if target.by_digest and not digest:
         raise Failed(
             f"bake did not say under which digest {target.tag} was pushed", now=_NOW, hint="docker buildx version"
         )
     found = _in_engine(f"{target.name}@{digest}" if target.by_digest else target.tag, api)
     if found is not None:
         image_id, size = found
-    elif plan.push:
+    elif target.by_digest:
         # A builder outside of the engine pushes without leaving a copy here.
         image_id, size = str(metadata.get("containerimage.config.digest") or digest), None
     else:
@@ -209,7 +225,7 @@ def _image(
         name=project.image_name(target.service),
         tag=plan.version,
         image_id=image_id,
-        digest=str(digest) if plan.push else None,
+        digest=str(digest) if target.by_digest else None,
         size=size,
         tags=target.refs,
     )

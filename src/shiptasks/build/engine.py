@@ -37,8 +37,8 @@ class Engine:
 
     @property
     def by_digest(self) -> bool:
-        """Whether the builder can push an image without a tag."""
-        return self.registry_cache
+        """Whether the builder can push an image without a tag; that of the engine cannot."""
+        return self.driver != "docker"
 
     @property
     def raw_json(self) -> bool:

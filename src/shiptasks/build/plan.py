@@ -224,11 +224,10 @@ def plan(
 
 
 def _output(image: str, *, push: bool, by_digest: bool) -> str:
-    if not push:
+    # The engine's own builder cannot push without a tag: its images stay in the engine until all are built.
+    if not push or not by_digest:
         return "type=docker"
-    return (
-        f"type=image,name={image},push-by-digest=true,name-canonical=true,push=true" if by_digest else "type=registry"
-    )
+    return f"type=image,name={image},push-by-digest=true,name-canonical=true,push=true"
 
 
 def dockerfile(project: Project, service: str) -> Path:

@@ -62,7 +62,7 @@ def prepare(project: Project, asked: Asked, capable: Capabilities | None = None)
         push=asked.push,
         created=sources.created(manifest.now()),
         source=sources.url,
-        by_digest=capable is not None and (capable.cache_export or capable.driver != "docker"),
+        by_digest=capable is not None and capable.driver != "docker",
     )
     check_given(project, [target.service for target in made.targets], asked.environ)
     targets = tuple(_whole(project, asked, made, target, event, tagged, capable) for target in made.targets)
@@ -106,7 +106,7 @@ def _whole(
     return replace(
         target,
         also=tuple(ref for ref in (tagged.references(target.name) if tagged else ()) if ref != target.tag),
-        labels={**target.labels, **own},
+        labels=own,
         platforms=platforms,
         secrets=secrets_of(project, target.service),
         ssh=ssh_of(project, target.service),
