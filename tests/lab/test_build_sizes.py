@@ -144,6 +144,19 @@ def test_the_compressed_size_is_what_the_registry_has(product: Product, lab_regi
     assert 58 * MB < size < whole, "random bytes do not shrink, the base image does"
 
 
+def test_what_the_policy_stops_is_not_built(tmp_path: Path, lab_images: dict[str, str]) -> None:
+    name = f"labpolicy-{secrets.token_hex(4)}"
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT.format(name=name))
+    (tmp_path / "tasks.py").write_text("import shiptasks\n\nns = shiptasks.namespace()\n")
+    (tmp_path / "Dockerfile").write_text("FROM python:3.13-slim\nUSER root\nHEALTHCHECK CMD true\n")
+    done = inv(tmp_path, "build", "--version=1.0.0", "--set=build.policy.fail=high")
+    assert done.returncode == 1
+    assert "the policy of Dockerfiles stops the build: the container runs as root" in done.stdout
+    assert "Dockerfile:2  high  policy D6-user" in done.stdout
+    assert run(["docker", "image", "ls", "--quiet", f"{name}-api"]).stdout == ""
+    assert not (tmp_path / ".shiptasks" / "builds").exists()
+
+
 def inv(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "invoke", *arguments],

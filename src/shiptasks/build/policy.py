@@ -121,13 +121,13 @@ def _warn(found: Sequence[Finding], bus: Bus) -> None:
 
 def _refused(stopping: Sequence[Finding]) -> Failed:
     first = stopping[0]
-    count = f"{len(stopping)} findings" if len(stopping) > 1 else "a finding"
+    why = f"{len(stopping)} findings" if len(stopping) > 1 else first.message
+    # No details: the findings are told as such.
     return Failed(
-        f"the policy of Dockerfiles stops the build: {count}",
+        f"the policy of Dockerfiles stops the build: {why}",
         where=f"{first.file}:{first.line}",
         now="nothing was built",
         hint="correct the Dockerfile, or give the reason under [tool.shiptasks.build.policy.ignore]",
-        details=tuple(str(each) for each in stopping),
     )
 
 

@@ -156,9 +156,8 @@ def _dockerignore(subject: Subject) -> Iterator[Finding]:
     if subject.has_ignore or not copied:
         return
     whole = [line for line, path in copied if path == "."]
-    message = "no .dockerignore in the context: write one that begins with `*`, then `!` for what is needed"
-    if whole:
-        message = f"the whole context is copied, .git and .env files too: {message}"
+    also = ", and the whole context is copied, .git and .env files too" if whole else ""
+    message = f"no .dockerignore{also}: write one that begins with `*`, then `!` for what is needed"
     yield subject.finding(min(whole or (copied[0][0],)), "dockerignore", "medium" if whole else "low", message)
 
 
