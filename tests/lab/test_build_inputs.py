@@ -29,7 +29,7 @@ from tests.lab.proc import run
 from tests.lab.registry import Registry
 from tests.lab.test_build import registry_digest
 
-DRAWN = 80
+DRAWN = 60
 RECIPE = "FROM scratch\nCOPY . /\n"
 
 
@@ -113,8 +113,26 @@ CASES = st.builds(
     st.dictionaries(PATHS, st.sampled_from(["a", "../b", "/nowhere"]), max_size=1),
 )
 
+SIGNS = "ab.-!^]{}*?+()$|\\"
+NASTY = st.builds(
+    Case,
+    st.lists(st.text(alphabet=SIGNS + "**/[", min_size=1, max_size=7), min_size=1, max_size=3).map("\n".join),
+    st.none(),
+    st.dictionaries(
+        st.lists(
+            st.text(alphabet=SIGNS, min_size=1, max_size=2).filter(lambda name: name not in (".", "..")),
+            min_size=1,
+            max_size=3,
+        ).map("/".join),
+        st.none() | st.just("x"),
+        min_size=3,
+        max_size=8,
+    ),
+)
+"""Patterns that hardly anybody writes: many of them nobody takes."""
 
-def drawn(count: int) -> list[Case]:
+
+def drawn(count: int, strategy: st.SearchStrategy[Case]) -> list[Case]:
     found: list[Case] = []
 
     @settings(
@@ -125,7 +143,7 @@ def drawn(count: int) -> list[Case]:
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(CASES)
+    @given(strategy)
     def collect(case: Case) -> None:
         found.append(case)
 
@@ -153,14 +171,15 @@ def by_hand() -> list[Case]:
 
 
 def test_our_list_is_what_buildkit_receives(lab_engine: EngineInfo, tmp_path: Path) -> None:
-    cases = {f"c{number}": case for number, case in enumerate([*by_hand(), *drawn(DRAWN)])}
+    every = [*by_hand(), *drawn(DRAWN, CASES), *drawn(DRAWN, NASTY)]
+    cases = {f"c{number}": case for number, case in enumerate(every)}
     contexts = {name: case.make(tmp_path / name) for name, case in cases.items()}
     ours = {}
     for name, facts in contexts.items():
         with suppress(Unclear):
             ignore = dockerignore.read(facts.context, facts.dockerfile)
             ours[name] = {path for path, _ in dockerignore.walk(facts.context, ignore)}
-    assert len(ours) > 0.9 * len(cases), "nearly all of them are understood"
+    assert len(ours) > 0.7 * len(cases), "nearly all but the nasty ones are understood"
     received = bake({name: contexts[name] for name in ours}, tmp_path)
     wrong = {
         name: (cases[name], ours[name] ^ set(received[name])) for name in ours if ours[name] != set(received[name])
