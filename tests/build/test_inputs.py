@@ -68,7 +68,16 @@ def test_everything_that_is_received_is_in_it(facts: Facts) -> None:
     assert set(found.files) == {
         ".dockerignore", "empty", "src", "src/app.py", "src/deep", "src/deep/run", "src/link",
     }  # fmt: skip
-    assert set(found.parts) == {"format", "stage", "platforms", "secrets", "ssh", "Dockerfile", f"image {PINNED}"}
+    assert set(found.parts) == {
+        "format",
+        "stage",
+        "platforms",
+        "secrets",
+        "ssh",
+        "attest",
+        "Dockerfile",
+        f"image {PINNED}",
+    }
     assert found.files["src/app.py"].startswith("file 644 ")
     assert found.files["empty"] == "folder 755"
     assert Inputs.from_json(found.to_json()) == found
@@ -179,6 +188,8 @@ def test_extended_attributes_count(facts: Facts) -> None:
         ({"platforms": ("linux/amd64",)}, "platforms"),
         ({"secrets": ("npm",)}, "secrets"),
         ({"ssh": ("default",)}, "ssh"),
+        ({"attest": ("type=sbom",)}, "attest"),
+        ({"annotations": {"index:a": "1"}}, "annotation index:a"),
     ],
 )
 def test_settings_count(facts: Facts, change: dict[str, object], part: str) -> None:
@@ -202,7 +213,8 @@ def test_settings_do_not_run_into_one_another(facts: Facts) -> None:
 def test_what_changes_with_every_commit_counts_only_where_the_image_takes_it(facts: Facts) -> None:
     def at(version: str) -> Facts:
         labels = {f"org.opencontainers.image.{name}": version for name in ("created", "revision", "version")}
-        return replace(facts, args={"VERSION": version}, labels=labels)
+        annotations = {f"index:{name}": value for name, value in labels.items()}
+        return replace(facts, args={"VERSION": version}, labels=labels, annotations=annotations)
 
     assert hash_of(at("1.0.0")) == hash_of(at("2.0.0"))
     facts.dockerfile.write_text(f"FROM {PINNED}\nARG VERSION\nCOPY . /\n")

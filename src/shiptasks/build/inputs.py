@@ -27,7 +27,7 @@ FORMAT = 1
 AUTOMATIC = frozenset({"VERSION"})
 """Build arguments that every build passes: they count only where the Dockerfile takes them."""
 PASSING = frozenset(f"org.opencontainers.image.{name}" for name in ("created", "revision", "version"))
-"""Labels that change with every commit: an image that is kept says truly of which commit it was made."""
+"""Labels and annotations that change with every commit: an image that is kept says truly which one it was made of."""
 
 _FRONTEND = re.compile(r"(?:.+/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 _SHOWN = 3
@@ -35,7 +35,10 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Facts:
-    """What is said of an image to build. `secrets` and `ssh` are ids, never values; `platforms` as `linux/amd64`.
+    """What is said of an image to build. `secrets` and `ssh` are ids, never values.
+
+    `platforms` as `linux/amd64`: where none are configured, that of the builder, or builders of different kinds share
+    a hash. `attest` are the attestations wished for, as bake has them.
 
     One context, a folder: contexts under other names and at other addresses are not supported.
     """
@@ -48,6 +51,8 @@ class Facts:
     platforms: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    attest: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,10 @@ def of(facts: Facts, bases: Mapping[str, Base], contents: Contents) -> Inputs:
         "platforms": " ".join(sorted(facts.platforms)),
         "secrets": " ".join(sorted(facts.secrets)),
         "ssh": " ".join(sorted(facts.ssh)),
+        "attest": " ".join(sorted(facts.attest)),
         **{f"label {name}": value for name, value in facts.labels.items() if name not in PASSING},
+        # An annotation may say what it is for: `index:org.opencontainers.image.created`.
+        **{f"annotation {k}": v for k, v in facts.annotations.items() if k.rpartition(":")[2] not in PASSING},
     }
     files: dict[str, str] = {}
     try:
