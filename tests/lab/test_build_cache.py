@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -230,6 +231,44 @@ def test_a_cache_in_a_folder_reaches_another_builder_and_does_not_grow(tmp_path:
     read = present(replace(cache, exports=()), tmp_path)
     assert len(read.imports) == 1
     assert bake(tmp_path, remote, output=["type=cacheonly"], **entries(read)) == (3, 3)
+
+
+def inv(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "invoke", *words]
+    return subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=240)
+
+
+def test_inv_build_makes_the_builder_that_is_missing_and_keeps_its_cache(tmp_path: Path, remote: Builder) -> None:
+    write(tmp_path)
+    name = f"labcache-{secrets.token_hex(4)}"
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.shiptasks]\nproject = "{name}"\nservices.api.context = "."\nbuild.cache = "local"\n'
+        f'[tool.shiptasks.build.builder]\nname = "lab-remote"\ndriver = "remote"\nendpoint = "{remote.endpoint}"\n'
+    )
+    (tmp_path / "tasks.py").write_text("import shiptasks\n\nns = shiptasks.namespace()\n")
+    (tmp_path / ".dockerignore").write_text(".*\n*.toml\n*.py\n__pycache__\n")
+    for command in (("git", "init", "-q", "-b", "main"), ("git", "add", "file")):
+        run(["env", "-C", str(tmp_path), *command])
+    run(["env", "-C", str(tmp_path), "git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"])
+    try:
+        # The first build makes the builder, whose platform is only known afterwards: the second one names its cache.
+        for version in ("1.0.0", "1.0.1"):
+            (tmp_path / "file").write_text(version)
+            done = inv(tmp_path, "build", f"--version={version}", "--format=json")
+            assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
+            assert "lab-remote" in run(["docker", "buildx", "ls"]).stdout
+        for cache in (tmp_path / ".shiptasks" / "cache" / "buildkit").iterdir():
+            assert [path.name for path in cache.iterdir()] == ["branch.main"]
+        # The same with a builder that has forgotten everything, and a change in the last instruction.
+        run(["docker", "buildx", "prune", "--builder=lab-remote", "-af"])
+        (tmp_path / "file").write_text("changed")
+        second = inv(tmp_path, "build", "--version=1.0.2", "--format=json")
+        assert second.returncode == 0, second.stderr[-3000:] + second.stdout[-3000:]
+        (image,) = json.loads(second.stdout)["result"]["images"]
+        assert (image["cached_steps"], image["steps"]) == (2, 3)
+        assert run(["docker", "image", "inspect", f"{name}-api:1.0.2"]).returncode == 0
+    finally:
+        run(["docker", "image", "rm", "-f", *(f"{name}-api:1.0.{patch}" for patch in range(3))], check=False)
 
 
 def test_a_cache_that_cannot_be_written_does_not_fail_the_build(tmp_path: Path) -> None:
