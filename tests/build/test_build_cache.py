@@ -176,6 +176,12 @@ def test_a_detached_head_only_reads() -> None:
     assert cache.why == "as configured; only read: neither branch nor release is built"
 
 
+def test_without_git_there_is_one_cache() -> None:
+    cache = chosen("registry", event_branch="", default_branch="", last_release="")
+    assert cache.imports == (f"type=registry,ref={REF}.all",)
+    assert cache.exports == (f"type=registry,ref={REF}.all,mode=max,ignore-error=true",)
+
+
 def test_a_release_writes_what_the_next_one_reads() -> None:
     (written,) = chosen("registry", event_branch="", release="1.4.2").exports
     assert f"{REF}.release.1.4.2," in written

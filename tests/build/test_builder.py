@@ -24,7 +24,7 @@ from shiptasks.build.builder import (
 )
 from shiptasks.build.engine import Engine
 from shiptasks.build.sections import Builder, ServiceImage
-from shiptasks.errors import Failed, Refused
+from shiptasks.errors import Failed, Refused, UsageError
 from shiptasks.run.events import Bus, StepFinished
 from tests.build.test_engine import fake_docker
 
@@ -162,6 +162,15 @@ def test_what_is_not_possible_is_refused_with_the_remedy(
     assert caught.value.details == details
     assert details[0].endswith(caught.value.hint)
     assert (caught.value.exit_code, caught.value.now) == (3, "nothing was built")
+
+
+def test_a_platform_that_does_not_exist_is_no_matter_of_builders() -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_impossible(Wanted(("linux/amd64", "linux/x86_64")), capable())
+    assert caught.value.what == (
+        "'linux/x86_64' is no platform: unknown architecture 'x86_64': did you mean \"linux/amd64\"?"
+    )
+    assert caught.value.exit_code == 2
 
 
 # --- with the docker command -----------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from pathlib import Path
 from shiptasks.build.engine import Engine
 from shiptasks.build.entry import joined
 from shiptasks.build.sections import Builder
-from shiptasks.errors import Failed, Refused
+from shiptasks.config.buildtypes import check_platform
+from shiptasks.errors import Failed, Refused, UsageError
 from shiptasks.run.events import Bus
 
 _NOTHING = "nothing was built"
@@ -182,7 +183,12 @@ def builder_option(settings: Builder) -> tuple[str, ...]:
 
 
 def refuse_impossible(wanted: Wanted, capable: Capabilities) -> None:
-    """Raises Refused, with the remedy, for what the builder cannot do; all that it cannot do is listed."""
+    """Raises Refused, with the remedy, for what the builder cannot do; all that it cannot do is listed.
+
+    Raises UsageError for a platform that does not exist.
+    """
+    for platform in wanted.platforms:
+        _check_exists(platform)
     problems = []
     lacking = [platform for platform in wanted.platforms if not capable.builds_for(platform)]
     if lacking:
@@ -230,6 +236,15 @@ def inspected(text: str) -> Inspected | None:
         endpoint=_field("Endpoint", nodes),
         error=_field("Error", text),
     )
+
+
+def _check_exists(platform: str) -> None:
+    try:
+        check_platform(platform)
+    except ValueError as error:
+        raise UsageError(
+            f"{platform!r} is no platform: {error}", now=_NOTHING, hint="inv build --platform=linux/amd64"
+        ) from None
 
 
 def _field(name: str, text: str) -> str:

@@ -28,6 +28,7 @@ GHA_SINCE = (0, 21)
 
 _NOTHING = "nothing was built"
 _KEY = "pyproject.toml [tool.shiptasks.build] cache"
+_ALL = "all"  # the one cache where no branches are known
 _TOKENS = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL")
 
 
@@ -255,6 +256,8 @@ def _without_token(environ: Mapping[str, str]) -> str:
 
 
 def _names(scope: str, reads: tuple[str, ...], writes: str) -> _Names:
+    if not any(reads) and not writes:  # there is no git
+        return _Names(scope, (_ALL,), _ALL)
     return _Names(scope, tuple(dict.fromkeys(line for line in reads if line)), writes)
 
 

@@ -33,7 +33,8 @@ _SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 
-def _check_platform(value: str) -> str:
+def check_platform(value: str) -> str:
+    """The platform. Raises ValueError, with what was probably meant, for one that does not exist."""
     if not _PLATFORM.fullmatch(value):
         raise ValueError('expected a platform such as "linux/amd64" or "linux/arm/v7"')
     system, architecture = value.split("/")[:2]
@@ -122,7 +123,7 @@ def _check_repository(value: str) -> str:
 
 
 Platforms = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_platform)], ...], Strict(False), AfterValidator(_check_platforms)
+    tuple[Annotated[str, AfterValidator(check_platform)], ...], Strict(False), AfterValidator(_check_platforms)
 ]
 SshForwards = Annotated[tuple[Annotated[str, AfterValidator(_check_ssh)], ...], Strict(False)]
 EnvironmentVariable = Annotated[str, AfterValidator(_check_env)]
