@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shiptasks.build import cache, kept, policy, tagging
+from shiptasks.build import cache, kept, policy, pullsize, tagging
 from shiptasks.build import engine as engines
 from shiptasks.build import manifest as manifests
 from shiptasks.build.bakelog import Plain, RawJson, Reader
 from shiptasks.build.engine import Engine
+from shiptasks.build.layers import unpacked
 from shiptasks.build.manifest import BuiltImage, Manifest
 from shiptasks.build.plan import BuildPlan, Target, check_sources
 from shiptasks.build.progress import Failing, Tracker
+from shiptasks.build.registry import registry_of
 from shiptasks.build.tagging import Tagged
 from shiptasks.config.model import Project
-from shiptasks.errors import Failed
+from shiptasks.errors import Failed, ShiptasksError
 from shiptasks.run.events import Bus
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def build(
     bus: Bus,
     *,
     builder: tuple[str, ...] = (),
+    native: str = "",
     skip: bool = True,
     dirty: bool = False,
 ) -> BuildResult:
@@ -65,20 +68,22 @@ def build(
 
     A target whose inputs are those of its last image, which is still there, is not built again, unless `skip` is
     false. In a registry images get their tags when all of them are there. `builder` are arguments that name the
-    builder.
+    builder, `native` is its own platform.
 
     Raises UsageError when a path of the plan is missing and Failed when an image does not build or cannot be pushed;
     no manifest is written then.
     """
     check_sources(project, plan)
-    policy.enforce(plan, project.build.policy, bus)
     with engines.client() as api:
-        before = kept.inputs_of(project, plan, engine)
+        before = kept.inputs_of(project, plan, engine, native)
         decided = kept.decide(project, plan, before, api, skip=skip)
         rest = replace(plan, targets=tuple(each for each in plan.targets if decided[each.service].image is None))
+        rules = project.build.policy
+        # What is not built has been looked at when it was; hadolint takes its time.
+        policy.enforce(plan, rules.model_copy(update={"hadolint": rules.hadolint and bool(rest.targets)}), bus)
         tracker = Tracker(bus, [target.service for target in rest.targets], early=not plan.push)
         metadata = _whole_bake(rest, engine, tracker, builder) if rest.targets else {}
-        after = kept.inputs_of(project, rest, engine) if rest.targets else {}
+        after = kept.inputs_of(project, rest, engine, native) if rest.targets else {}
         built = []
         for target in plan.targets:
             last = decided[target.service].image
@@ -109,7 +114,8 @@ def _published(plan: BuildPlan, built: list[Built], api: DockerClient, bus: Bus)
     targets = {target.service: target for target in plan.targets}
     digests = tagging.push({one.image.service: one.image.tags[0] for one in built if not one.image.digest}, api, bus)
     done = [
-        replace(one, image=replace(one.image, digest=one.image.digest or digests[one.image.service])) for one in built
+        replace(one, image=_in_registry(one.image, one.image.digest or digests[one.image.service], api))
+        for one in built
     ]
     tagging.give(
         {
@@ -125,6 +131,11 @@ def _published(plan: BuildPlan, built: list[Built], api: DockerClient, bus: Bus)
         bus,
     )
     return done
+
+
+def _in_registry(image: BuiltImage, digest: str, api: DockerClient) -> BuiltImage:
+    size = image.compressed or pullsize.compressed(registry_of(image.name, api), digest)
+    return replace(image, digest=digest, compressed=size)
 
 
 def _unchanged(
@@ -243,12 +254,9 @@ def _in_engine(tag: str, api: DockerClient) -> tuple[str, int | None] | None:
         image = api.images.get(tag)
     except ImageNotFound:
         return None
-    size = image.attrs.get("Size")
-    # Only in its list does every engine count the unpacked size, the one that `docker images` shows; and the list
-    # fails while another image is being removed.
-    with suppress(APIError):
-        listed = [one for one in api.api.images(name=tag) if one["Id"] == image.id]
-        size = listed[0]["Size"] if listed else size
+    size: int | None = None
+    with suppress(APIError, ShiptasksError):
+        size = unpacked(api, tag)
     return str(image.id), size
 
 

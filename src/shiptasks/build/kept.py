@@ -35,9 +35,9 @@ class Decided:
     why: str
 
 
-def inputs_of(project: Project, plan: BuildPlan, engine: Engine) -> dict[str, Inputs]:
-    """What each image of the plan would be made of, by service."""
-    facts = {target.service: _facts(target) for target in plan.targets}
+def inputs_of(project: Project, plan: BuildPlan, engine: Engine, native: str = "") -> dict[str, Inputs]:
+    """What each image of the plan would be made of, by service. `native` is the builder's own platform."""
+    facts = {target.service: _facts(target, native) for target in plan.targets}
     where = bases.places(engine.driver, containerd_store=engine.containerd_store)
     platforms = sorted({platform for target in plan.targets for platform in target.platforms})
     contents = Contents(project.state_dir / "cache" / "contents.json")
@@ -90,16 +90,18 @@ def remember(project: Project, service: str, own: Inputs) -> None:
         write_whole(_file(project, service), json.dumps(own.to_json()).encode())
 
 
-def _facts(target: Target) -> Facts:
+def _facts(target: Target, native: str) -> Facts:
     return Facts(
         context=target.context,
         dockerfile=target.dockerfile,
         stage=target.stage,
         args=target.args,
         labels=target.labels,
-        platforms=target.platforms,
+        platforms=target.platforms or ((native,) if native else ()),
         secrets=target.secrets,
         ssh=target.ssh,
+        annotations=target.annotations,
+        attest=target.attest,
     )
 
 

@@ -93,6 +93,7 @@ def build(
                 found,
                 run.bus,
                 builder=builder.builder_option(settings),
+                native=capable.native if capable else "",
                 skip=not no_skip,
                 dirty=made.dirty,
             )
@@ -101,9 +102,9 @@ def build(
             run.result = {"manifest": str(path), **_data(result), "sizes": report.data()}
             run.summary = _summary(result)
             run.show(_table(result))
-            sizes.judge(report, project.build.over_budget, run.bus)
             if made.event.on_default_branch and not made.dirty:
                 sizes.remember(project, report)
+            sizes.judge(report, project.build.over_budget, run.bus)
 
 
 def _summary(result: BuildResult) -> str:
