@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shiptasks.build.builder import Capabilities
-from shiptasks.build.cache import KEPT, Cache, choose, hits, present, rotate
+from shiptasks.build.cache import KEPT, Cache, choose, present, rotate
 from shiptasks.build.cachenames import scope_of, slug
 from shiptasks.build.entry import entry
 from shiptasks.build.sections import BuildCache
@@ -340,16 +340,3 @@ def test_folders_that_are_not_there_are_not_read(tmp_path: Path) -> None:
     write_cache(tmp_path / ".shiptasks/cache/buildkit/shop-api-linux-amd64/branch.main", "x")
     assert present(cache, tmp_path).imports == cache.imports[1:]
     assert present(chosen("registry"), tmp_path) == chosen("registry")
-
-
-@pytest.mark.parametrize(
-    ("cached", "total", "text"),
-    [
-        (14, 16, "14/16 steps cached, 87 %, 6.2 s"),
-        (16, 16, "16/16 steps cached, 100 %, 6.2 s"),
-        (999, 1000, "999/1000 steps cached, 99 %, 6.2 s"),
-        (0, 0, "6.2 s"),
-    ],
-)
-def test_hits(cached: int, total: int, text: str) -> None:
-    assert hits(cached, total, 6.24) == text

@@ -128,7 +128,7 @@ def test_services_are_built_side_by_side_and_then_from_the_cache(repository: Pat
     api, web = ([float(at) for at in inside(one.image.ref, "/times").split()] for one in first.built)
     assert api[0] < web[1], "web waited for api"
     assert web[0] < api[1], "api waited for web"
-    assert sorted(recorder.ends()) == [("ok", "0 of 2 steps cached"), ("ok", "0 of 3 steps cached")]
+    assert sorted(recorder.ends()) == [("ok", "0 of 2 steps cached, 0 %"), ("ok", "0 of 3 steps cached, 0 %")]
     assert manifest.load(project, None) == first.manifest
     second = built(project, recorder)
     assert [(one.cached, one.steps) for one in second.built] == [(3, 3), (2, 2)]

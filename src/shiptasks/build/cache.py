@@ -127,12 +127,6 @@ def rotate(cache: Cache, root: Path, *, ok: bool) -> None:
     _forget_oldest(folder.parent)
 
 
-def hits(cached: int, total: int, seconds: float) -> str:
-    """`14/16 steps cached, 87 %, 6.2 s`: how much of a build came from the cache; 100 % is only said of all of it."""
-    share = f"{cached}/{total} steps cached, {cached * 100 // total} %, " if total else ""
-    return f"{share}{seconds:.1f} s"
-
-
 def _auto(
     settings: BuildCache,
     names: _Names,

@@ -47,6 +47,7 @@ def build(
     from shiptasks.build.login import credentials, login
     from shiptasks.build.plan import check_sources
     from shiptasks.build.prepare import Asked, prepare
+    from shiptasks.build.secrets import values_of
     from shiptasks.errors import UsageError
     from shiptasks.run.run import start
     from shiptasks.tasks._hooks import hooks_of
@@ -79,13 +80,18 @@ def build(
     if plan:
         _show_plan(made.plan, format, create.line() if create else "")
         return
+    known = credentials(project.build.login, os.environ) if push else None
     with start(project, "build", version=made.plan.version, format=format) as run:
         hooks = hooks_of(c, project, "build", run.bus, project.hooks.build)
         hooks.about(version=made.plan.version, revision=made.plan.revision)
         with hooks.around():
+            for value in values_of(project, [target.service for target in made.plan.targets], os.environ):
+                run.secrets.add(value)
             if create is not None:
                 create.apply(project.root, run.bus)
-            if push and (known := credentials(project.build.login, os.environ)):
+                capable = builder.capabilities(project.root, found, settings)
+                made = prepare(project, asked, capable)  # only now is it known what the builder can do
+            if known is not None:
                 login(project.registry, *known, run.bus)
             result = bake.build(
                 project,
