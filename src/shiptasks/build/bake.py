@@ -7,19 +7,23 @@ import os
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shiptasks.build import cache, kept, policy, pullsize, tagging
 from shiptasks.build import engine as engines
 from shiptasks.build import manifest as manifests
 from shiptasks.build.bakelog import Plain, RawJson, Reader
 from shiptasks.build.engine import Engine
+from shiptasks.build.layers import unpacked
 from shiptasks.build.manifest import BuiltImage, Manifest
 from shiptasks.build.plan import BuildPlan, Target, check_sources
 from shiptasks.build.progress import Failing, Tracker
+from shiptasks.build.registry import registry_of
+from shiptasks.build.tagging import Tagged
 from shiptasks.config.model import Project
-from shiptasks.errors import Failed
+from shiptasks.errors import Failed, ShiptasksError
 from shiptasks.run.events import Bus
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ class Built:
     seconds: float
     cached: int
     steps: int
+    unchanged: bool = False
+    """Whether it was not built, because nothing that it is made of has changed."""
 
 
 @dataclass(frozen=True)
@@ -47,36 +53,128 @@ class BuildResult:
     built: tuple[Built, ...]
 
 
-def build(project: Project, plan: BuildPlan, engine: Engine, bus: Bus) -> BuildResult:
-    """Build all targets of the plan side by side and save the manifest.
+def build(
+    project: Project,
+    plan: BuildPlan,
+    engine: Engine,
+    bus: Bus,
+    *,
+    builder: tuple[str, ...] = (),
+    native: str = "",
+    skip: bool = True,
+    dirty: bool = False,
+) -> BuildResult:
+    """Build the targets of the plan side by side and save the manifest.
+
+    A target whose inputs are those of its last image, which is still there, is not built again, unless `skip` is
+    false. In a registry images get their tags when all of them are there. `builder` are arguments that name the
+    builder, `native` is its own platform.
 
     Raises UsageError when a path of the plan is missing and Failed when an image does not build or cannot be pushed;
     no manifest is written then.
     """
     check_sources(project, plan)
-    tracker = Tracker(bus, [target.service for target in plan.targets], early=not plan.push)
-    try:
-        metadata = _bake(plan, engine, tracker)
-    except Failed:
-        raise
-    except BaseException:
-        tracker.close("interrupted")
-        raise
-    tracker.close("ok")
-    built = []
     with engines.client() as api:
+        before = kept.inputs_of(project, plan, engine, native)
+        decided = kept.decide(project, plan, before, api, skip=skip)
+        rest = replace(plan, targets=tuple(each for each in plan.targets if decided[each.service].image is None))
+        rules = project.build.policy
+        # What is not built has been looked at when it was; hadolint takes its time.
+        policy.enforce(plan, rules.model_copy(update={"hadolint": rules.hadolint and bool(rest.targets)}), bus)
+        tracker = Tracker(bus, [target.service for target in rest.targets], early=not plan.push)
+        metadata = _whole_bake(rest, engine, tracker, builder) if rest.targets else {}
+        after = kept.inputs_of(project, rest, engine, native) if rest.targets else {}
+        built = []
         for target in plan.targets:
+            last = decided[target.service].image
+            if last is not None:
+                built.append(_unchanged(project, plan, target, last, decided[target.service].why, api, bus))
+                continue
             image = _image(project, plan, target, metadata.get(target.service) or {}, api)
-            built.append(Built(image, *tracker.summary(target.service)))
+            seconds, cached, steps = tracker.summary(target.service)
+            own = before[target.service]
+            # Changed while it was read: nobody knows which of the two the image is made of.
+            settled = own.hash if own == after.get(target.service) else ""
+            image = replace(image, inputs=settled, seconds=round(seconds, 3), cached=cached, steps=steps)
+            if settled:
+                kept.remember(project, target.service, own)
+            built.append(Built(image, seconds, cached, steps))
+        if plan.push:
+            built = _published(plan, built, api, bus)
     manifest = Manifest(
-        project.project, plan.version, plan.revision, manifests.now(), tuple(one.image for one in built)
+        project.project, plan.version, plan.revision, manifests.now(), tuple(one.image for one in built), dirty
     )
     manifest = manifests.merge(project, manifest)
     manifests.save(project, manifest)
     return BuildResult(manifest, tuple(built))
 
 
-def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker) -> dict[str, Any]:
+def _published(plan: BuildPlan, built: list[Built], api: DockerClient, bus: Bus) -> list[Built]:
+    """The images, all of them in the registry and with their tags there."""
+    targets = {target.service: target for target in plan.targets}
+    digests = tagging.push({one.image.service: one.image.tags[0] for one in built if not one.image.digest}, api, bus)
+    done = [
+        replace(one, image=_in_registry(one.image, one.image.digest or digests[one.image.service], api))
+        for one in built
+    ]
+    tagging.give(
+        {
+            one.image.service: Tagged(
+                one.image.name,
+                str(one.image.digest),
+                # Pushed by the engine, it has its first tag already.
+                tuple(_tag(ref) for ref in targets[one.image.service].refs[one.image.service in digests :]),
+            )
+            for one in done
+        },
+        api,
+        bus,
+    )
+    return done
+
+
+def _in_registry(image: BuiltImage, digest: str, api: DockerClient) -> BuiltImage:
+    size = image.compressed or pullsize.compressed(registry_of(image.name, api), digest)
+    return replace(image, digest=digest, compressed=size)
+
+
+def _unchanged(
+    project: Project, plan: BuildPlan, target: Target, last: BuiltImage, why: str, api: DockerClient, bus: Bus
+) -> Built:
+    with bus.step("build", stage="build", service=target.service) as step:
+        image = kept.keep(project, plan, target, last, api)
+        step.outcome, step.detail = "cached", f"unchanged: {why}"
+    return Built(image, 0.0, 0, 0, unchanged=True)
+
+
+def _whole_bake(plan: BuildPlan, engine: Engine, tracker: Tracker, builder: tuple[str, ...]) -> dict[str, Any]:
+    """Run bake, with its caches put in their places afterwards; the steps of all services have ended then."""
+    caches = [one for target in plan.targets for one in target.caches]
+    ready = replace(plan, targets=tuple(_with_present_caches(target, plan.root) for target in plan.targets))
+    done = False
+    try:
+        metadata = _bake(ready, engine, tracker, builder)
+        done = True
+    except Failed:
+        raise
+    except BaseException:
+        tracker.close("interrupted")
+        raise
+    finally:
+        for one in caches:
+            cache.rotate(one, plan.root, ok=done)
+    tracker.close("ok")
+    return metadata
+
+
+def _with_present_caches(target: Target, root: Path) -> Target:
+    if not target.caches:
+        return target
+    there = [cache.present(one, root) for one in target.caches]
+    return replace(target, cache_from=tuple(dict.fromkeys(entry for one in there for entry in one.imports)))
+
+
+def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker, builder: tuple[str, ...]) -> dict[str, Any]:
     """Run bake to its end; what it says of the images, by service."""
     from shiptasks.run.process import run
 
@@ -95,6 +193,7 @@ def _bake(plan: BuildPlan, engine: Engine, tracker: Tracker) -> dict[str, Any]:
                 "docker",
                 "buildx",
                 "bake",
+                *builder,
                 f"--file={bakefile}",
                 f"--metadata-file={metadata}",
                 f"--progress={'rawjson' if engine.raw_json else 'plain'}",
@@ -120,14 +219,14 @@ def _image(
     project: Project, plan: BuildPlan, target: Target, metadata: dict[str, Any], api: DockerClient
 ) -> BuiltImage:
     digest = metadata.get("containerimage.digest")
-    if plan.push and not digest:
+    if target.by_digest and not digest:
         raise Failed(
             f"bake did not say under which digest {target.tag} was pushed", now=_NOW, hint="docker buildx version"
         )
-    found = _in_engine(target.tag, api)
+    found = _in_engine(f"{target.name}@{digest}" if target.by_digest else target.tag, api)
     if found is not None:
         image_id, size = found
-    elif plan.push:
+    elif target.by_digest:
         # A builder outside of the engine pushes without leaving a copy here.
         image_id, size = str(metadata.get("containerimage.config.digest") or digest), None
     else:
@@ -137,9 +236,14 @@ def _image(
         name=project.image_name(target.service),
         tag=plan.version,
         image_id=image_id,
-        digest=str(digest) if plan.push else None,
+        digest=str(digest) if target.by_digest else None,
         size=size,
+        tags=target.refs,
     )
+
+
+def _tag(ref: str) -> str:
+    return ref.rpartition(":")[2]
 
 
 def _in_engine(tag: str, api: DockerClient) -> tuple[str, int | None] | None:
@@ -150,12 +254,9 @@ def _in_engine(tag: str, api: DockerClient) -> tuple[str, int | None] | None:
         image = api.images.get(tag)
     except ImageNotFound:
         return None
-    size = image.attrs.get("Size")
-    # Only in its list does every engine count the unpacked size, the one that `docker images` shows; and the list
-    # fails while another image is being removed.
-    with suppress(APIError):
-        listed = [one for one in api.api.images(name=tag) if one["Id"] == image.id]
-        size = listed[0]["Size"] if listed else size
+    size: int | None = None
+    with suppress(APIError, ShiptasksError):
+        size = unpacked(api, tag)
     return str(image.id), size
 
 

@@ -36,6 +36,11 @@ class Engine:
         return self.driver != "docker" or self.containerd_store
 
     @property
+    def by_digest(self) -> bool:
+        """Whether the builder can push an image without a tag; that of the engine cannot."""
+        return self.driver != "docker"
+
+    @property
     def raw_json(self) -> bool:
         """Whether buildx can tell its progress as JSON."""
         return self.buildx >= (0, 13)

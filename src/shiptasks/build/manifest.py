@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import tempfile
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from shiptasks.config.model import Project
 from shiptasks.config.suggest import nearest
 from shiptasks.errors import UsageError
+from shiptasks.run.files import write_whole
 
 SCHEMA = 1
+LAST = "build.json"
+"""The manifest of the last build, whatever its version, in `.shiptasks/`."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,10 @@ class BuiltImage:
     """The image of one service.
 
     `name` is the repository without a tag, `tag` the version. `image_id` is the id in the engine that built it.
-    `digest` is what the registry knows it by; None when it was not pushed. `size` is in bytes, None when unknown.
+    `digest` is what the registry knows it by; None when it was not pushed. `size` is in bytes, unpacked; `compressed`
+    as the registry has it; None when unknown. `tags` are all references that it got, `platforms` the digest of each
+    platform, `bases` those of the images that it was built from. `inputs` says what it was built from
+    (shiptasks.build.inputs); `seconds`, `cached` and `steps` how the build went that made it.
     """
 
     service: str
@@ -31,6 +36,14 @@ class BuiltImage:
     image_id: str
     digest: str | None = None
     size: int | None = None
+    compressed: int | None = None
+    tags: tuple[str, ...] = ()
+    platforms: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, str] = field(default_factory=dict)
+    inputs: str = ""
+    seconds: float = 0.0
+    cached: int = 0
+    steps: int = 0
 
     @property
     def ref(self) -> str:
@@ -47,6 +60,8 @@ class Manifest:
     revision: str
     created: str
     images: tuple[BuiltImage, ...]
+    dirty: bool = False
+    """Whether the sources were not as the commit says."""
 
     def image(self, service: str) -> BuiltImage | None:
         """The image of a service; None when this build did not include it."""
@@ -62,7 +77,8 @@ class Manifest:
             raw: dict[str, Any] = json.loads(text)
             if raw.pop("schema") != SCHEMA:
                 raise ValueError("written by another version of shiptasks")
-            return cls(**{**raw, "images": tuple(BuiltImage(**image) for image in raw["images"])})
+            images = tuple(BuiltImage(**{**image, "tags": tuple(image.get("tags", ()))}) for image in raw["images"])
+            return cls(**{**raw, "images": images})
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not a build manifest: {error}") from error
 
@@ -79,15 +95,9 @@ def folder(project: Project) -> Path:
 def save(project: Project, manifest: Manifest) -> Path:
     """Write a manifest atomically; it replaces an earlier one of the same version."""
     target = folder(project) / f"{manifest.version}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(manifest.to_json())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    data = manifest.to_json().encode()
+    write_whole(target, data, mode=0o644)
+    write_whole(project.state_dir / LAST, data, mode=0o644)
     return target
 
 
@@ -111,6 +121,20 @@ def load(project: Project, version: str | None = None) -> Manifest:
             hint="inv build --version=1.0.0",
         )
     return max(manifests, key=lambda manifest: manifest.created)
+
+
+def latest(project: Project) -> dict[str, BuiltImage]:
+    """The last image of each service, of whichever version. What cannot be read is left out."""
+    found: dict[str, tuple[str, BuiltImage]] = {}
+    for path in _files(project):
+        try:
+            one = Manifest.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        for image in one.images:
+            if image.service not in found or found[image.service][0] < one.created:
+                found[image.service] = (one.created, image)
+    return {service: image for service, (_, image) in found.items()}
 
 
 def merge(project: Project, manifest: Manifest) -> Manifest:

@@ -6,14 +6,17 @@ Planning is pure; `check_sources` is the look at the disk that comes before anyt
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shiptasks.config import choose
 from shiptasks.config.model import Project
 from shiptasks.config.values import Version
 from shiptasks.errors import UsageError
+
+if TYPE_CHECKING:
+    from shiptasks.build.cache import Cache
 
 CACHE_TAG = "buildcache"
 _NOTHING = "nothing was built"
@@ -30,9 +33,35 @@ class Target:
     args: Mapping[str, str]
     labels: Mapping[str, str]
     tag: str
+    """The reference that deploys know it by: `<name>:<version>`."""
     output: str
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    """Further references that it gets, such as `<name>:latest`."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """As bake has them: `type=env,id=npm,env=NPM_TOKEN`; never the values."""
+    ssh: tuple[str, ...] = ()
+    attest: tuple[str, ...] = ()
+    caches: tuple[Cache, ...] = ()
+    """What `cache_from` and `cache_to` come from, with the reason."""
+
+    @property
+    def name(self) -> str:
+        """The repository of the image, without tag."""
+        return self.tag.rpartition(":")[0]
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """All references that the image gets, each once."""
+        return tuple(dict.fromkeys((self.tag, *self.also)))
+
+    @property
+    def by_digest(self) -> bool:
+        """Whether it is pushed without a tag: it gets its tags when all images of the build are there."""
+        return "push-by-digest=true" in self.output
 
     def bake(self) -> dict[str, Any]:
         """The target as `docker buildx bake` reads it, with nothing left for it to interpolate."""
@@ -41,9 +70,13 @@ class Target:
             "dockerfile": str(self.dockerfile),
             "args": dict(self.args),
             "labels": dict(self.labels),
-            "tags": [self.tag],
+            "tags": [self.name] if self.by_digest else list(self.refs),
             "output": [self.output],
         }
+        lists = {"platforms": self.platforms, "secret": self.secrets, "ssh": self.ssh, "attest": self.attest}
+        target.update({key: list(value) for key, value in lists.items() if value})
+        if self.annotations:
+            target["annotations"] = [f"{key}={value}" for key, value in self.annotations.items()]
         if self.stage is not None:
             target["target"] = self.stage
         if self.cache_from:
@@ -82,6 +115,8 @@ class BuildPlan:
                 {
                     "service": target.service,
                     "image": target.tag,
+                    "tags": list(target.refs),
+                    "caches": [{"kind": one.kind, "why": one.why} for one in target.caches],
                     "context": str(target.context.relative_to(self.root)),
                     "dockerfile": str(target.dockerfile.relative_to(self.root)),
                     "target": target.stage,
@@ -100,9 +135,27 @@ class BuildPlan:
             stage = f" stage {target.stage}" if target.stage else ""
             place = target.dockerfile.relative_to(self.root)
             lines.append(f"+ {target.service:<{names}}  {target.tag:<{tags}}  from {place}{stage}")
+            lines += [f"  also {ref}" for ref in target.also]
         where = "pushed to the registry" if self.push else "kept in the local engine"
-        cached = ", registry cache" if any(target.cache_to for target in self.targets) else ""
-        return (*lines, f"{len(lines)} to build, side by side, {where}{cached}")
+        reasons = dict.fromkeys(f"cache {one.kind}: {one.why}" for target in self.targets for one in target.caches)
+        return (*lines, *reasons, f"{len(self.targets)} to build, side by side, {where}")
+
+    def matrix(self) -> dict[str, Any]:
+        """The plan as a matrix of GitHub Actions, a job for each service."""
+        return {
+            "include": [
+                {
+                    "service": target.service,
+                    "image": target.name,
+                    "version": self.version,
+                    "tags": "\n".join(target.refs),
+                    "context": str(target.context.relative_to(self.root)),
+                    "dockerfile": str(target.dockerfile.relative_to(self.root)),
+                    "platforms": ",".join(target.platforms),
+                }
+                for target in self.targets
+            ]
+        }
 
 
 def plan(
@@ -115,12 +168,15 @@ def plan(
     created: str = "",
     source: str = "",
     registry_cache: bool = False,
+    by_digest: bool = False,
 ) -> BuildPlan:
     """Plan the images of `services`, or of all of them.
 
     `revision`, `created` and `source` become labels where they are known. `registry_cache` says that the engine's
-    builder can keep its cache in a registry. Raises UsageError for a version that cannot be a tag, an unknown
-    service, nothing to build, and a push without a registry.
+    builder can keep its cache in a registry, `by_digest` that it can push an image without a tag.
+
+    Raises UsageError for a version that cannot be a tag, an unknown service, nothing to build, and a push without a
+    registry.
     """
     try:
         Version(version)
@@ -158,13 +214,20 @@ def plan(
                 args={**service.args, "VERSION": version},
                 labels={f"org.opencontainers.image.{key}": value for key, value in labels.items()},
                 tag=f"{image}:{version}",
-                output="type=registry" if push else "type=docker",
+                output=_output(image, push=push, by_digest=by_digest),
                 cache_from=(cache,) if cache else (),
                 # A cache that cannot be written is a pity, not a failed build.
                 cache_to=(f"{cache},mode=max,ignore-error=true",) if cache else (),
             )
         )
     return BuildPlan(project.project, project.root, version, revision, created, push, tuple(targets))
+
+
+def _output(image: str, *, push: bool, by_digest: bool) -> str:
+    # The engine's own builder cannot push without a tag: its images stay in the engine until all are built.
+    if not push or not by_digest:
+        return "type=docker"
+    return f"type=image,name={image},push-by-digest=true,name-canonical=true,push=true"
 
 
 def dockerfile(project: Project, service: str) -> Path:

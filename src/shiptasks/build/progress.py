@@ -181,7 +181,7 @@ class Tracker:
 def _cached(cached: int, total: int) -> str:
     if not total:
         return ""
-    return "all steps cached" if cached == total else f"{cached} of {total} steps cached"
+    return "all steps cached" if cached == total else f"{cached} of {total} steps cached, {cached * 100 // total} %"
 
 
 def _short(text: str) -> str:

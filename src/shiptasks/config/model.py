@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
-from shiptasks.build.sections import ServiceImage
+from shiptasks.build.sections import Build, ServiceImage
 from shiptasks.check.sections import Bundle, CheckHooks, CheckRules, Container, CoverageRules, LintStage, TestStage
 from shiptasks.config.hook import TaskHooks
 from shiptasks.config.layers import Layers
@@ -78,6 +78,8 @@ class Project(Section):
     """How lint and test commands are run."""
     services: Annotated[Table[Name, Service], AfterValidator(routes_are_apart)] = frozen()
     """What is built and deployed, by name."""
+    build: Build = Build()
+    """How images are built."""
     proxy: Proxy = Proxy()
     """The proxy on each host."""
     deploy: Deploy = Deploy()

@@ -120,10 +120,21 @@ _KINDS = {
     "Words": ("list of words", 'A command and its arguments, one item each: `["alembic", "upgrade", "head"]`.'),
     "SecretSources": ("tables `[tool.shiptasks.secrets.<NAME>]`", ""),
     "EnvironmentVariable": ("name of a variable", ""),
+    "Platforms": ("list of platforms", '`["linux/amd64", "linux/arm64"]`.'),
+    "BuildSecrets": ("tables `[tool.shiptasks.services.<name>.build-secrets.<id>]`", ""),
+    "SshForwards": ("list of texts", ""),
+    "BuilderName": ("name of a builder", ""),
+    "BuilderEndpoint": ("address or docker context", ""),
+    "Bucket": ("name of a bucket", ""),
+    "Repository": ("repository", '`"ghcr.io/acme/cache"`, without a tag.'),
+    "UserName": ("name of a user", ""),
+    "Table[OptionName, str]": ("text by name", ""),
     "Purpose": ('`"development"`, `"staging"` or `"production"`', ""),
     "Table[ArgumentName, str]": ("text by name", ""),
     "Table[VariableName, str]": ("text by name", ""),
     "Table[Name, Percent]": ("percent by name", ""),
+    "Table[str, str]": ("text by name", ""),
+    "IgnoredRules": ("reasons by rule", ""),
     "str": ("text", ""),
     "int": ("whole number", ""),
     "bool": ("true or false", ""),
@@ -205,10 +216,8 @@ def _row(field: str, annotation: str, meaning: str, section: type[Section]) -> s
 
 
 def _kind(annotation: str, info: FieldInfo) -> str:
-    if annotation.startswith("Literal"):
-        return " or ".join(f"`{json.dumps(choice)}`" for choice in getattr(info.annotation, "__args__", ()))
-    if annotation in ("LintPreset", "TestPreset"):
-        choices = next(part for part in (info.annotation, *get_args(info.annotation)) if get_origin(part) is Literal)
+    choices = next((one for one in (info.annotation, *get_args(info.annotation)) if get_origin(one) is Literal), None)
+    if choices is not None:
         return " or ".join(f"`{json.dumps(choice)}`" for choice in get_args(choices))
     for section in sections_of(Project):
         title = (inspect.getdoc(section) or "").partition(":")[0]

@@ -31,6 +31,8 @@ _invoke.install(_lines, _candidates)
 
 if TYPE_CHECKING:
     from shiptasks.tasks.build import build as build
+    from shiptasks.tasks.build_sizes import sizes as sizes
+    from shiptasks.tasks.build_tags import tags as tags
     from shiptasks.tasks.check import check as check
     from shiptasks.tasks.check import lint as lint
     from shiptasks.tasks.check import test as test

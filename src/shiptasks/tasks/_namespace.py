@@ -19,7 +19,21 @@ from invoke.tasks import Call, Task
 
 AnyTask = Task[Any]
 
-MODULES = ("check", "build", "deploy", "verify", "log", "config", "init", "doctor", "env", "tasks", "completion")
+MODULES = (
+    "check",
+    "build",
+    "build_tags",
+    "build_sizes",
+    "deploy",
+    "verify",
+    "log",
+    "config",
+    "init",
+    "doctor",
+    "env",
+    "tasks",
+    "completion",
+)
 """Modules of shiptasks.tasks whose tasks every repository has."""
 
 
