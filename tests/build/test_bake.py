@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shiptasks.build.bake import _failed, build
+from shiptasks.build.bake import build
 from shiptasks.build.bakelog import Log, Text, Vertex
+from shiptasks.build.baking import _failed
 from shiptasks.build.engine import Engine
 from shiptasks.build.plan import BuildPlan, plan
 from shiptasks.build.progress import Tracker

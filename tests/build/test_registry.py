@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from shiptasks.build.pullsize import platforms
 from shiptasks.build.registry import Registry, Stored, _is_plain
 from shiptasks.errors import Failed
 
@@ -23,6 +25,7 @@ class Server:
     port: int = 0
     guard: str = "open"
     digest: str = MANIFEST.digest
+    data: bytes = MANIFEST.data
     tags: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -61,7 +64,7 @@ def server() -> Iterator[Server]:
             elif self.allowed():
                 there = self.path.endswith(MANIFEST.digest)
                 digest = {"Docker_Content_Digest": MANIFEST.digest, "Content_Type": MANIFEST.type}
-                self.answer(200 if there else 404, MANIFEST.data if there else b"", **digest)
+                self.answer(200 if there else 404, state.data if there else b"", **digest)
 
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -139,3 +142,19 @@ def test_without_tls_only_where_the_engine_has_been_told_so(host: str, plain: bo
         "InsecureRegistryCIDRs": ["127.0.0.0/8", "10.1.0.0/16"],
     }
     assert _is_plain(host, config) is plain
+
+
+def test_the_platforms_of_an_image_for_several(server: Server) -> None:
+    index = {
+        "manifests": [
+            {"digest": "sha256:a", "platform": {"os": "linux", "architecture": "amd64"}},
+            {"digest": "sha256:b", "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
+            {"digest": "sha256:c", "platform": {"os": "unknown", "architecture": "unknown"}},
+            "nonsense",
+        ]
+    }
+    server.data = json.dumps(index).encode()
+    assert platforms(server.registry(), MANIFEST.digest) == {"linux/amd64": "sha256:a", "linux/arm/v7": "sha256:b"}
+    server.data = b"not json"
+    assert platforms(server.registry(), MANIFEST.digest) == {}
+    assert platforms(server.registry(), "sha256:" + "c" * 64) == {}

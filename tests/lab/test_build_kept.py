@@ -63,6 +63,9 @@ def kept(result: BuildResult) -> dict[str, bool]:
 def test_only_what_has_changed_is_built_again(root: Path) -> None:
     first = built(root)
     assert kept(first) == {"api": False, "web": False}
+    state = root / ".shiptasks"
+    assert (state / "build.json").read_text() == (state / "builds" / "1.0.0.json").read_text()
+    assert all(one.image.bases["python:3.13-slim"].startswith("sha256:") for one in first.built)
     assert kept(built(root)) == {"api": True, "web": True}
     (root / "web" / "some.log").write_text("ignored")
     assert kept(built(root)) == {"api": True, "web": True}

@@ -64,14 +64,14 @@ def preflight(root: Path) -> Engine:
         )
     with client() as api:
         info = api.info()
-    buildx = _buildx(root)
+    buildx, driver = _buildx(root), _driver(root)
     store = any("io.containerd.snapshotter" in str(value) for _, value in info.get("DriverStatus") or ())
     return Engine(
         version=str(info.get("ServerVersion", "")),
         host=engine.endpoint(),
         containerd_store=store,
         buildx=buildx,
-        driver=_driver(root),
+        driver=driver,
     )
 
 

@@ -67,6 +67,11 @@ class Inputs:
     files: Mapping[str, str]
     unclear: str = ""
 
+    @property
+    def bases(self) -> dict[str, str]:
+        """The digests of the images that it is built from, by their names in the Dockerfile."""
+        return {part.partition(" ")[2]: text for part, text in self.parts.items() if part.startswith("image ")}
+
     def to_json(self) -> dict[str, Any]:
         return {
             "hash": self.hash,

@@ -50,6 +50,26 @@ def pulled(manifest: Mapping[str, Any]) -> int | None:
 
 def images_of(index: Mapping[str, Any], platform: str = "") -> tuple[str, ...]:
     """Digests of the images of an index, without attestations: that of the platform, or all when it has none such."""
+    found = _named(index)
+    exact = tuple(digest for digest, name in found.items() if platform and name == platform)
+    return exact or tuple(found)
+
+
+def platforms(registry: Registry, digest: str) -> dict[str, str]:
+    """The digest of each platform of an image for several, such as `linux/arm64`; empty for an image for one.
+
+    Empty, too, when the registry does not answer, or not in a form that is understood.
+    """
+    try:
+        found = registry.get(digest)
+    except Failed:
+        return {}
+    index = _read(found.data if found else None) or {}
+    return {name: each for each, name in _named(index).items() if name}
+
+
+def _named(index: Mapping[str, Any]) -> dict[str, str]:
+    """The platforms of an index, by digest; empty where it does not say."""
     found = {}
     listed = index.get("manifests")
     for each in listed if isinstance(listed, list) else ():
@@ -61,8 +81,7 @@ def images_of(index: Mapping[str, Any], platform: str = "") -> tuple[str, ...]:
             found[each["digest"]] = "/".join(
                 str(about[key]) for key in ("os", "architecture", "variant") if about.get(key)
             )
-    exact = tuple(digest for digest, name in found.items() if platform and name == platform)
-    return exact or tuple(found)
+    return found
 
 
 def _read(data: bytes | None) -> dict[str, Any] | None:
