@@ -77,7 +77,8 @@ def look(chunks: Iterable[bytes], most: int = 15) -> Inside:
                 if _name(member.name) == _ORDER:
                     order = head + stream.read(_LARGEST_DOCUMENT)
                 elif head[_MAGIC_AT : _MAGIC_AT + 5] == b"ustar" or head[:1] not in (b"{", b"["):
-                    content = read_layer(_again(head, stream), left)
+                    # Python 3.10 takes an archive without members for a broken one.
+                    content = read_layer(_again(head, stream), left) if head.strip(b"\0") else Content()
                     left -= len(content.files)
                     found[_name(member.name)] = content
     except _BROKEN:
